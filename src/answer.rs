@@ -1,0 +1,1 @@
+//! The data plane: who asks what, and what is the answer.

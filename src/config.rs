@@ -1,0 +1,1 @@
+//! Settings: text in, checked values out.

@@ -1,0 +1,1 @@
+//! Geography: a client's address to the place it stands in.

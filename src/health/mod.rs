@@ -1,0 +1,1 @@
+//! Health: probe results in, verdicts out.

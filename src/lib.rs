@@ -1,0 +1,22 @@
+//! fingerpost: an authoritative DNS server that routes the way Amazon Route 53 does, and says why.
+//!
+//! Health filters. Policy chooses. Whatever an answer depends on is an argument.
+//!
+//! The modules stand in the order of what they build on: each imports only from those above it.
+
+pub mod problem;
+pub mod wire;
+pub mod dice;
+pub mod moment;
+pub mod model;
+pub mod geo;
+pub mod health;
+pub mod policy;
+pub mod snapshot;
+pub mod why;
+pub mod answer;
+pub mod respond;
+pub mod zonefile;
+pub mod route53;
+pub mod config;
+pub mod io;

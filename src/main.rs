@@ -1,0 +1,3 @@
+//! Flags, then one of the commands.
+
+fn main() {}

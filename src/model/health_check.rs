@@ -1,0 +1,86 @@
+//! Health checks as operators define them: Route 53's `HealthCheckConfig`, and a few fields of our own.
+
+use std::net::IpAddr;
+
+use super::Id;
+use crate::problem::At;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct HealthCheck {
+    pub id: Id,
+    pub kind: Kind,
+    pub inverted: bool,
+    /// A disabled check isn't probed and counts as healthy, turned round when it is inverted.
+    pub disabled: bool,
+    pub at: At,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    Endpoint(Endpoint),
+    /// Healthy while at least `threshold` children are.
+    Calculated {
+        children: Vec<Id>,
+        threshold: u32,
+    },
+    Metric(Metric),
+    /// A switch: `RECOVERY_CONTROL`.
+    Switch {
+        routing_control_arn: String,
+    },
+}
+
+/// A check that asks an endpoint over the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    pub protocol: Protocol,
+    pub ip_address: Option<IpAddr>,
+    pub fully_qualified_domain_name: Option<String>,
+    pub port: u16,
+    pub resource_path: String,
+    pub search_string: Option<String>,
+    pub enable_sni: bool,
+    pub measure_latency: bool,
+    pub request_interval: u32,
+    pub failure_threshold: u32,
+    /// Checker regions as Route 53 names them; kept, and shown.
+    pub regions: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http,
+    Https,
+    Tcp,
+}
+
+/// `CLOUDWATCH_METRIC`: its state comes from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    pub alarm_region: String,
+    pub alarm_name: String,
+    pub insufficient_data: InsufficientData,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InsufficientData {
+    Healthy,
+    Unhealthy,
+    LastKnownStatus,
+}
+
+impl Kind {
+    /// Route 53's name for the type of check.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Kind::Endpoint(Endpoint { protocol: Protocol::Tcp, .. }) => "TCP",
+            Kind::Endpoint(Endpoint { protocol: Protocol::Http, search_string: None, .. }) => "HTTP",
+            Kind::Endpoint(Endpoint { protocol: Protocol::Http, .. }) => "HTTP_STR_MATCH",
+            Kind::Endpoint(Endpoint { protocol: Protocol::Https, search_string: None, .. }) => "HTTPS",
+            Kind::Endpoint(Endpoint { protocol: Protocol::Https, .. }) => "HTTPS_STR_MATCH",
+            Kind::Calculated { .. } => "CALCULATED",
+            Kind::Metric(_) => "CLOUDWATCH_METRIC",
+            Kind::Switch { .. } => "RECOVERY_CONTROL",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Routing policies: candidates in, a choice out.

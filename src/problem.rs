@@ -1,0 +1,133 @@
+//! What is wrong with an operator's files: every problem names the thing, the place and the remedy.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// More problems than this are counted, not kept: nobody reads them, and a hostile file must not fill the memory.
+pub const PROBLEMS_MAX: usize = 10_000;
+
+/// A place in a file. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    pub file: Arc<str>,
+    pub line: u32,
+    pub column: u32,
+    /// How many characters the offending text takes; 0 where there is nothing to underline.
+    pub length: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The zone (or file) is not served as it stands.
+    Error,
+    /// It is served; the operator should know.
+    Warning,
+}
+
+/// One problem: what is wrong, why that matters (may be empty), what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub severity: Severity,
+    pub at: At,
+    pub what: String,
+    pub why: String,
+    pub remedy: String,
+    /// The line of the file it stands in, to be shown with the offending text underlined.
+    pub excerpt: Option<String>,
+}
+
+impl Problem {
+    pub fn error(at: At, what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem {
+            severity: Severity::Error,
+            at,
+            what: what.into(),
+            why: why.into(),
+            remedy: remedy.into(),
+            excerpt: None,
+        }
+    }
+
+    pub fn warning(at: At, what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem { severity: Severity::Warning, ..Problem::error(at, what, why, remedy) }
+    }
+
+    pub fn excerpt(mut self, line: impl Into<String>) -> Problem {
+        self.excerpt = Some(line.into());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `file:line:column: what, why, what to do`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let At { file, line, column, .. } = &self.at;
+        write!(f, "{file}:{line}:{column}: ")?;
+        if self.severity == Severity::Warning {
+            f.write_str("warning: ")?;
+        }
+        f.write_str(&self.what)?;
+        for part in [&self.why, &self.remedy] {
+            if !part.is_empty() {
+                write!(f, ", {part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All the problems of one load.
+#[derive(Clone, Debug, Default)]
+pub struct Problems {
+    kept: Vec<Problem>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Problems {
+    pub fn push(&mut self, problem: Problem) {
+        match problem.severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+        if self.kept.len() < PROBLEMS_MAX {
+            self.kept.push(problem);
+        }
+    }
+
+    pub fn append(&mut self, other: Problems) {
+        let Problems { kept, errors, warnings } = other;
+        self.errors += errors;
+        self.warnings += warnings;
+        let room = PROBLEMS_MAX - self.kept.len();
+        self.kept.extend(kept.into_iter().take(room));
+    }
+
+    /// By file, line and column.
+    pub fn sort(&mut self) {
+        self.kept.sort_by(|a, b| {
+            (&a.at.file, a.at.line, a.at.column, a.severity).cmp(&(&b.at.file, b.at.line, b.at.column, b.severity))
+        });
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.kept.iter()
+    }
+
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    pub fn warnings(&self) -> usize {
+        self.warnings
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.errors + self.warnings == 0
+    }
+
+    /// How many were counted but not kept.
+    pub fn beyond_limit(&self) -> usize {
+        self.errors + self.warnings - self.kept.len()
+    }
+}

@@ -1,0 +1,1 @@
+//! Front door: what the AWS CLI prints, to the model.

@@ -1,0 +1,1 @@
+//! The model and the verdicts, frozen for answering.

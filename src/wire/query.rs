@@ -1,0 +1,1 @@
+//! A query, read from a packet.

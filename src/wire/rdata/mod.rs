@@ -1,0 +1,1 @@
+//! Record data: presentation form to wire form and back, for every type.

@@ -1,0 +1,1 @@
+//! Front door: zone files to the model.
