@@ -76,6 +76,40 @@ impl fmt::Display for Problem {
     }
 }
 
+/// A wrong word longer than this gets no suggestion: the comparison takes time by the square.
+const SUGGESTION_MAX: usize = 64;
+
+/// The known word that a wrong one was probably meant to be, if one is near.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > SUGGESTION_MAX {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (edits(word.as_bytes(), candidate.to_ascii_lowercase().as_bytes()), candidate))
+        .filter(|(edits, candidate)| *edits <= 1 + candidate.len().min(word.len()) / 4)
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many bytes must be put in, taken out or changed to make one word the other.
+fn edits(from: &[u8], to: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, a) in from.iter().enumerate() {
+        let mut diagonal = line;
+        let mut left = line + 1;
+        row[0] = left;
+        for (column, b) in to.iter().enumerate() {
+            let above = row[column + 1];
+            left = (diagonal + usize::from(a != b)).min(above + 1).min(left + 1);
+            diagonal = above;
+            row[column + 1] = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// All the problems of one load.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
@@ -129,5 +163,25 @@ impl Problems {
     /// How many were counted but not kept.
     pub fn beyond_limit(&self) -> usize {
         self.errors + self.warnings - self.kept.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_word_finds_its_neighbour() {
+        let known = ["weight", "region", "failover", "healthCheckId"];
+        for (word, meant) in [
+            ("wieght", Some("weight")),
+            ("Weigth", Some("weight")),
+            ("healthcheck_id", Some("healthCheckId")),
+            ("fail-over", Some("failover")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known), meant, "{word}");
+        }
     }
 }

@@ -1,1 +1,3 @@
 //! Front door: zone files to the model.
+
+pub mod annotation;
