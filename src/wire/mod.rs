@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub mod edns;
+pub mod hash;
 pub mod layout;
 pub mod name;
 pub mod query;
