@@ -430,3 +430,455 @@ fn lower_word(bytes: [u8; 8]) -> [u8; 8] {
     let capitals = (from_a & !beyond_z) & !word & HIGH;
     (word | capitals >> 2).to_le_bytes()
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::wire::edns::ClientSubnet;
+    use crate::wire::name::Name;
+    use hickory_proto::op::{Edns as HickoryEdns, Message, MessageType, OpCode, Query as HickoryQuery};
+    use hickory_proto::rr::rdata::opt::{ClientSubnet as HickorySubnet, EdnsOption, NSIDPayload};
+    use hickory_proto::rr::{DNSClass, Name as HickoryName, RecordType};
+    use hickory_proto::serialize::binary::BinEncodable;
+    use ipnet::IpNet;
+    use proptest::prelude::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    /// Bytes written as hexadecimal digits and, after an apostrophe, as text; `|` only helps to read.
+    pub fn bytes(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for token in text.split_whitespace().filter(|token| *token != "|") {
+            match token.strip_prefix('\'') {
+                Some(ascii) => bytes.extend(ascii.bytes()),
+                None => bytes.extend(
+                    (0..token.len())
+                        .step_by(2)
+                        .map(|at| u8::from_str_radix(&token[at..at + 2], 16).expect("hexadecimal")),
+                ),
+            }
+        }
+        bytes
+    }
+
+    fn read(text: &str) -> (Read, Query) {
+        let mut query = Query::new();
+        let read = query.read(&bytes(text));
+        (read, query)
+    }
+
+    const QUERY: Read = Read::Query;
+    const FORMERR: Read = Read::Refuse(Rcode::FORMERR);
+    const NOTIMP: Read = Read::Refuse(Rcode::NOTIMP);
+    const BADVERS: Read = Read::Refuse(Rcode::BADVERS);
+    const NOTAUTH: Read = Read::Refuse(Rcode::NOTAUTH);
+
+    #[test]
+    fn a_query_is_taken_apart() {
+        let (read, query) =
+            read("abcd 0110 0001 0000 0000 0001 | 03 'wWw 07 'EXAMPLE 00 001c 0001 | 00 0029 04d0 00008000 0000");
+        assert_eq!(read, QUERY);
+        assert_eq!((query.id, query.opcode, query.recursion_desired, query.checking_disabled), (0xabcd, 0, true, true));
+        assert_eq!((query.question_end, query.rtype, query.class), (29, Type::AAAA, Class::IN));
+        assert_eq!(query.name.wire(), b"\x03www\x07example\0");
+        assert_eq!((query.name.labels(), query.name.start(1), query.name.start(2)), (2, 4, 12));
+        assert_eq!((query.name.suffix(1), query.name.suffix(2)), (&b"\x07example\0"[..], &b"\0"[..]));
+        let edns = query.edns.unwrap();
+        assert_eq!((edns.udp_size, edns.version, edns.dnssec_ok, edns.cookie), (1232, 0, true, Cookie::None));
+    }
+
+    /// Headers, counts and questions.
+    #[test]
+    fn what_is_due_to_a_header_and_a_question() {
+        let long = |last: &str| {
+            format!(
+                "0001 0000 0001 0000 0000 0000 | {} {last} 00 0001 0001",
+                format!("3f '{} ", "x".repeat(63)).repeat(3)
+            )
+        };
+        for (what, packet, expected, question_end) in [
+            ("nothing at all", "", Read::Silence, 12),
+            ("11 bytes", "0001 0000 0001 0000 0000 00", Read::Silence, 12),
+            ("a response", "0001 8000 0001 0000 0000 0000 | 00 0001 0001", Read::Silence, 12),
+            ("a response to an unknown opcode", "0001 f800 0000 0000 0000 0000", Read::Silence, 12),
+            ("the root", "0001 0000 0001 0000 0000 0000 | 00 0002 0001", QUERY, 17),
+            ("TC, AA, RA, Z, AD and a code", "0001 06ef 0001 0000 0000 0000 | 00 0002 0001", QUERY, 17),
+            ("class CHAOS", "0001 0000 0001 0000 0000 0000 | 00 0010 0003", QUERY, 17),
+            ("class 0", "0001 0000 0001 0000 0000 0000 | 00 0010 0000", QUERY, 17),
+            (
+                "RFC 1035 4.1.1: IQUERY",
+                "0001 0800 0000 0001 0000 0000 | 00 0001 0001 00000000 0004 c0000201",
+                NOTIMP,
+                12,
+            ),
+            ("RFC 1035 4.1.1: STATUS", "0001 1000 0000 0000 0000 0000", NOTIMP, 12),
+            ("opcode 3, unassigned", "0001 1800 0001 0000 0000 0000 | 01 'a 00 0001 0001", NOTIMP, 19),
+            ("RFC 1996: NOTIFY", "0001 2400 0001 0000 0000 0000 | 01 'a 00 0006 0001", NOTIMP, 19),
+            (
+                "RFC 2136: UPDATE",
+                "0001 2800 0001 0000 0001 0000 | 01 'a 00 0006 0001 | c00c 00ff 00ff 00000000 0000",
+                NOTIMP,
+                19,
+            ),
+            ("RFC 8490: DSO", "0001 3000 0000 0000 0000 0000 | 0001 0004 00003a98", NOTIMP, 12),
+            ("RFC 8906 3.1.4: opcode 15", "0001 7800 0000 0000 0000 0000", NOTIMP, 12),
+            ("an opcode with a broken question", "0001 2400 0001 0000 0000 0000 | c00c 0006 0001", NOTIMP, 12),
+            ("RFC 9619: no question", "0001 0000 0000 0000 0000 0000", FORMERR, 12),
+            ("RFC 9619: no question by the count", "0001 0000 0000 0000 0000 0000 | 00 0001 0001", FORMERR, 12),
+            ("RFC 9619: two questions", "0001 0000 0002 0000 0000 0000 | 00 0001 0001 | 00 001c 0001", FORMERR, 12),
+            ("RFC 9619: 65535 questions", "0001 0000 ffff 0000 0000 0000 | 00 0001 0001", FORMERR, 12),
+            ("no name", "0001 0000 0001 0000 0000 0000", FORMERR, 12),
+            ("a name that ends in a label", "0001 0000 0001 0000 0000 0000 | 03 'ww", FORMERR, 12),
+            ("a name without the root", "0001 0000 0001 0000 0000 0000 | 03 'www", FORMERR, 12),
+            ("no type", "0001 0000 0001 0000 0000 0000 | 00", FORMERR, 12),
+            ("half a class", "0001 0000 0001 0000 0000 0000 | 00 0001 00", FORMERR, 12),
+            ("a pointer to itself", "0001 0000 0001 0000 0000 0000 | c00c 0001 0001", FORMERR, 12),
+            ("a pointer into the header", "0001 0000 0001 0000 0000 0000 | 01 'a c004 0001 0001", FORMERR, 12),
+            ("label type 0x40", "0001 0000 0001 0000 0000 0000 | 41 'a 00 0001 0001", FORMERR, 12),
+            ("label type 0x80", "0001 0000 0001 0000 0000 0000 | 80 'a 00 0001 0001", FORMERR, 12),
+            ("RFC 1035 2.3.4: a name of 255 bytes", &long(&format!("3d '{}", "y".repeat(61))), QUERY, 271),
+            ("RFC 1035 2.3.4: a name of 256 bytes", &long(&format!("3e '{}", "y".repeat(62))), FORMERR, 12),
+            ("RFC 1035 2.3.4: a name of 257 bytes", &long(&format!("3f '{}", "y".repeat(63))), FORMERR, 12),
+            (
+                "127 labels",
+                &format!("0001 0000 0001 0000 0000 0000 | {} 00 0001 0001", "01 'a ".repeat(127)),
+                QUERY,
+                271,
+            ),
+            (
+                "128 labels",
+                &format!("0001 0000 0001 0000 0000 0000 | {} 00 0001 0001", "01 'a ".repeat(128)),
+                FORMERR,
+                12,
+            ),
+            ("RFC 2181 11: any byte in a label", "0001 0000 0001 0000 0000 0000 | 04 002eff20 00 0001 0001", QUERY, 22),
+            ("a byte left over", "0001 0000 0001 0000 0000 0000 | 00 0001 0001 00", FORMERR, 17),
+        ] {
+            let (read, query) = read(packet);
+            assert_eq!((read, query.question_end), (expected, question_end), "{what}");
+        }
+    }
+
+    #[test]
+    fn types_that_are_never_data() {
+        for (what, rtype, expected) in [
+            ("type 0 is reserved, and simply not there", "0000", QUERY),
+            ("RFC 6891: OPT is no type to ask for", "0029", FORMERR),
+            ("RFC 9824 3.5: NXNAME must not be asked for", "0080", FORMERR),
+            ("an unassigned question type", "0081", NOTIMP),
+            ("the last unassigned question type", "00f8", NOTIMP),
+            ("RFC 2930: TKEY", "00f9", NOTIMP),
+            ("RFC 8945: TSIG", "00fa", NOTIMP),
+            ("RFC 1995: IXFR", "00fb", QUERY),
+            ("RFC 5936: AXFR", "00fc", QUERY),
+            ("RFC 1035 3.2.3: MAILB", "00fd", NOTIMP),
+            ("RFC 1035 3.2.3: MAILA", "00fe", NOTIMP),
+            ("RFC 8482: ANY", "00ff", QUERY),
+            ("URI, behind the question types", "0100", QUERY),
+            ("an unassigned data type", "ff00", QUERY),
+        ] {
+            let (read, query) = read(&format!("0001 0000 0001 0000 0000 0000 | 01 'a 00 {rtype} 0001"));
+            assert_eq!((read, query.question_end), (expected, 19), "{what}");
+        }
+    }
+
+    /// Records behind the question. In all of these it is whole.
+    #[test]
+    fn what_is_due_to_the_records_of_a_query() {
+        let a = "0001 0001 00000000 0004 c0000201";
+        let soa = "0006 0001 00000000 0016 00 00 00000001 00000002 00000003 00000004 00000005";
+        let opt = "00 0029 0200 00000000 0000";
+        let tsig = "01 'k 00 00fa 00ff 00000000 0000";
+        let long_owner = format!("{} 00", format!("3f '{} ", "x".repeat(63)).repeat(4));
+        for (what, rtype, answers_authorities, additionals, records, expected, edns) in [
+            ("an answer", "0001", "0001 0000", 0, format!("00 {a}"), FORMERR, false),
+            ("an answer by the count", "0001", "0001 0000", 0, String::new(), FORMERR, false),
+            ("an authority", "0001", "0000 0001", 0, format!("00 {soa}"), FORMERR, false),
+            ("RFC 1995 3: IXFR with its SOA", "00fb", "0000 0001", 0, format!("c00c {soa}"), QUERY, false),
+            ("RFC 1995 3: IXFR with its SOA and OPT", "00fb", "0000 0001", 1, format!("c00c {soa} {opt}"), QUERY, true),
+            ("RFC 1995 3: IXFR without a SOA", "00fb", "0000 0000", 0, String::new(), QUERY, false),
+            ("IXFR with another record", "00fb", "0000 0001", 0, format!("c00c {a}"), FORMERR, false),
+            ("IXFR with two SOAs", "00fb", "0000 0002", 0, format!("c00c {soa} c00c {soa}"), FORMERR, false),
+            ("IXFR with an answer", "00fb", "0001 0000", 0, format!("c00c {soa}"), FORMERR, false),
+            ("AXFR with a SOA", "00fc", "0000 0001", 0, format!("c00c {soa}"), FORMERR, false),
+            ("RFC 6891 6.1.1: one OPT", "0001", "0000 0000", 1, opt.into(), QUERY, true),
+            ("RFC 6891 6.1.1: two OPTs", "0001", "0000 0000", 2, format!("{opt} {opt}"), FORMERR, true),
+            ("RFC 6891 6.1.1: OPT before others", "0001", "0000 0000", 2, format!("{opt} c00c {a}"), QUERY, true),
+            ("RFC 6891 6.1.1: OPT after others", "0001", "0000 0000", 2, format!("c00c {a} {opt}"), QUERY, true),
+            ("RFC 6891 6.1.2: an OPT below a name", "0001", "0000 0000", 1, format!("01 'x {opt}"), FORMERR, false),
+            (
+                "RFC 6891 6.1.2: an OPT below a pointer",
+                "0001",
+                "0000 0000",
+                1,
+                format!("c00e {}", &opt[3..]),
+                FORMERR,
+                false,
+            ),
+            ("RFC 6891 6.1.3: version 1", "0001", "0000 0000", 1, "00 0029 0200 00010000 0000".into(), BADVERS, true),
+            (
+                "RFC 6891 6.1.3: version 255, its own options",
+                "0001",
+                "0000 0000",
+                1,
+                "00 0029 0200 00ff8000 0003 abcdef".into(),
+                BADVERS,
+                true,
+            ),
+            ("RFC 6891 6.1.4: unknown flags", "0001", "0000 0000", 1, "00 0029 0200 00007fff 0000".into(), QUERY, true),
+            ("an extended code in a query", "0001", "0000 0000", 1, "00 0029 0200 ff000000 0000".into(), QUERY, true),
+            (
+                "RFC 6891 7: a bad option is told with an OPT",
+                "0001",
+                "0000 0000",
+                1,
+                "00 0029 0200 00000000 0004 000a 0001".into(),
+                FORMERR,
+                true,
+            ),
+            ("an OPT cut short", "0001", "0000 0000", 1, "00 0029 0200 00000000 00".into(), FORMERR, false),
+            (
+                "an OPT that overruns the packet",
+                "0001",
+                "0000 0000",
+                1,
+                "00 0029 0200 00000000 0001".into(),
+                FORMERR,
+                false,
+            ),
+            ("an OPT and a byte left over", "0001", "0000 0000", 1, format!("{opt} 00"), FORMERR, true),
+            ("an OPT that isn't counted", "0001", "0000 0000", 0, opt.into(), FORMERR, false),
+            ("an OPT that is counted but missing", "0001", "0000 0000", 1, String::new(), FORMERR, false),
+            ("RFC 8945 5.1: a TSIG at the end", "0001", "0000 0000", 1, tsig.into(), NOTAUTH, false),
+            ("RFC 8945 5.1: a TSIG behind OPT", "0001", "0000 0000", 2, format!("{opt} {tsig}"), NOTAUTH, true),
+            ("RFC 8945 5.1: a TSIG before OPT", "0001", "0000 0000", 2, format!("{tsig} {opt}"), FORMERR, false),
+            ("RFC 8945 5.1: two TSIGs", "0001", "0000 0000", 2, format!("{tsig} {tsig}"), FORMERR, false),
+            ("other additional records", "0001", "0000 0000", 2, format!("c00c {a} 01 'b c00c {a}"), QUERY, false),
+            ("RFC 2931: a SIG(0)", "0001", "0000 0000", 1, "00 0018 00ff 00000000 0000".into(), QUERY, false),
+            ("an owner's pointer to itself, not followed", "0001", "0000 0000", 1, format!("c013 {a}"), QUERY, false),
+            ("half a pointer", "0001", "0000 0000", 1, "c0".into(), FORMERR, false),
+            ("an owner of a strange label type", "0001", "0000 0000", 1, format!("4161 00 {a}"), FORMERR, false),
+            ("an owner of 257 bytes", "0001", "0000 0000", 1, format!("{long_owner} {a}"), FORMERR, false),
+            ("65535 records by the count", "0001", "0000 0000", 65535, format!("c00c {a}"), FORMERR, false),
+        ] {
+            let packet =
+                format!("0001 0000 0001 {answers_authorities} {additionals:04x} | 01 'a 00 {rtype} 0001 | {records}");
+            let (read, query) = read(&packet);
+            assert_eq!((read, query.question_end, query.edns.is_some()), (expected, 19, edns), "{what}");
+        }
+    }
+
+    #[test]
+    fn rfc_7873_5_4_a_query_for_a_cookie_has_no_question() {
+        for (what, counts, records, expected) in [
+            (
+                "a client cookie",
+                "0000 0000 0000 0001",
+                "00 0029 0200 00000000 000c 000a 0008 0102030405060708",
+                Read::CookieOnly,
+            ),
+            (
+                "both cookies",
+                "0000 0000 0000 0001",
+                "00 0029 0200 00000000 0014 000a 0010 0102030405060708 0102030405060708",
+                Read::CookieOnly,
+            ),
+            ("a malformed cookie", "0000 0000 0000 0001", "00 0029 0200 00000000 0005 000a 0001 01", FORMERR),
+            ("no cookie", "0000 0000 0000 0001", "00 0029 0200 00000000 0000", FORMERR),
+            (
+                "a cookie of another version",
+                "0000 0000 0000 0001",
+                "00 0029 0200 00010000 000c 000a 0008 0102030405060708",
+                BADVERS,
+            ),
+            (
+                "a cookie and a byte left over",
+                "0000 0000 0000 0001",
+                "00 0029 0200 00000000 000c 000a 0008 0102030405060708 00",
+                FORMERR,
+            ),
+            (
+                "a cookie and an authority",
+                "0000 0000 0001 0001",
+                "00 0006 0001 00000000 0000 00 0029 0200 00000000 000c 000a 0008 0102030405060708",
+                FORMERR,
+            ),
+        ] {
+            assert_eq!(read(&format!("0001 0000 {counts} {records}")).0, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_query_before() {
+        let full = bytes(
+            "abcd 0110 0001 0000 0000 0002 | 03 'www 07 'example 00 001c 0003 | 00 0029 04d0 00008000 000c 000a 0008 0102030405060708 | 00 00fa 00ff 00000000 0000",
+        );
+        for text in [
+            "0001 0000 0001 0000 0000 0000 | 01 'a 00 0001 0001",
+            "0001 0000 0001 0000 0000 0000 | c00c 0001 0001",
+            "0001 0000 0001 0000 0000 0000 | 01",
+            "0001 0000 0000 0000 0000 0000",
+            "0001 0000 0002 0000 0000 0000",
+            "0001 2000 0000 0000 0000 0000",
+        ] {
+            let (mut used, mut fresh) = (Query::new(), Query::new());
+            used.read(&full);
+            assert_eq!(used.read(&bytes(text)), fresh.read(&bytes(text)), "{text}");
+            assert_eq!(
+                (used.name.wire(), &used.edns, used.tsig),
+                (fresh.name.wire(), &fresh.edns, fresh.tsig),
+                "{text}"
+            );
+            assert_eq!((used.question_end, used.name.labels()), (fresh.question_end, fresh.name.labels()), "{text}");
+        }
+    }
+
+    #[test]
+    fn capitals_are_made_small_and_nothing_else_is() {
+        for length in 1..=63 {
+            for byte in 0..=255u8 {
+                let mut wire = vec![length as u8];
+                wire.resize(1 + length, byte);
+                wire[length] = b'Z';
+                wire.push(0);
+                let mut name = QueryName::new();
+                assert!(name.set(&wire));
+                assert_eq!(name.wire(), wire.to_ascii_lowercase(), "{length} of {byte}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_can_be_set() {
+        let mut name = QueryName::new();
+        assert_eq!((name.wire(), name.labels(), name.start(0), name.suffix(7)), (&b"\0"[..], 0, 0, &b"\0"[..]));
+        assert!(name.set(Name::parse_absolute("A.b").unwrap().wire()));
+        assert_eq!(name.wire(), b"\x01a\x01b\0");
+        for wrong in [&b""[..], b"\x01a", b"\x01a\0\0", b"\xc0\x0c"] {
+            assert!(!name.set(wrong));
+            assert_eq!((name.wire(), name.labels()), (&b"\0"[..], 0));
+        }
+    }
+
+    fn hickory_name() -> impl Strategy<Value = HickoryName> {
+        let label =
+            prop_oneof![prop::collection::vec(any::<u8>(), 1..=63), "[a-zA-Z0-9-]{1,12}".prop_map(String::into_bytes),];
+        prop::collection::vec(label, 0..=10)
+            .prop_filter_map("too long", |labels| HickoryName::from_labels(labels.iter().map(Vec::as_slice)).ok())
+    }
+
+    /// A message as hickory-proto makes it.
+    fn hickory_query() -> impl Strategy<Value = Message> {
+        let cookie = prop_oneof![prop::collection::vec(any::<u8>(), 8), prop::collection::vec(any::<u8>(), 16..=40)];
+        let subnet = prop_oneof![
+            (any::<u32>(), 0..=32u8).prop_map(|(bits, length)| IpNet::new(Ipv4Addr::from(bits).into(), length)),
+            (any::<u128>(), 0..=128u8).prop_map(|(bits, length)| IpNet::new(Ipv6Addr::from(bits).into(), length)),
+        ]
+        .prop_map(|net| EdnsOption::Subnet(HickorySubnet::from(net.unwrap().trunc())));
+        let option = prop_oneof![
+            cookie.prop_map(|cookie| EdnsOption::Unknown(10, cookie)),
+            subnet,
+            prop::collection::vec(any::<u8>(), 0..9).prop_map(|value| EdnsOption::Unknown(12, value)),
+            prop::collection::vec(any::<u8>(), 0..9).prop_map(|value| EdnsOption::Unknown(65001, value)),
+            Just(EdnsOption::Unknown(11, Vec::new())),
+            Just(EdnsOption::NSID(NSIDPayload::new(Vec::new()).unwrap())),
+        ];
+        let edns = (any::<u16>(), any::<bool>(), prop::collection::vec(option, 0..4));
+        (any::<(u16, bool, bool, u16, u16)>(), hickory_name(), prop::option::of(edns)).prop_map(
+            |(fixed, name, edns)| {
+                let (id, recursion_desired, checking_disabled, rtype, class) = fixed;
+                let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+                message.metadata.recursion_desired = recursion_desired;
+                message.metadata.checking_disabled = checking_disabled;
+                let mut query = HickoryQuery::query(name, RecordType::from(rtype));
+                query.set_query_class(DNSClass::from(class));
+                message.add_query(query);
+                if let Some((size, dnssec_ok, options)) = edns {
+                    let mut edns = HickoryEdns::new();
+                    edns.set_max_payload(size).set_dnssec_ok(dnssec_ok);
+                    options.into_iter().for_each(|option| edns.options_mut().insert(option));
+                    message.set_edns(edns);
+                }
+                message
+            },
+        )
+    }
+
+    /// Whether what was read is what hickory-proto takes the message for.
+    fn assert_same(query: &Query, message: &Message) {
+        let metadata = &message.metadata;
+        assert_eq!(
+            (query.id, query.recursion_desired, query.checking_disabled),
+            (metadata.id, metadata.recursion_desired, metadata.checking_disabled)
+        );
+        let [asked] = message.queries.as_slice() else { panic!("{} questions", message.queries.len()) };
+        assert_eq!(query.name.wire(), asked.name().to_lowercase().to_bytes().unwrap());
+        assert_eq!(query.name.labels(), asked.name().iter().count());
+        assert_eq!((query.rtype.0, query.class.0), (asked.query_type().into(), asked.query_class().into()));
+        let (Some(edns), Some(theirs)) = (&query.edns, &message.edns) else {
+            assert_eq!(query.edns.is_some(), message.edns.is_some());
+            return;
+        };
+        assert_eq!((edns.udp_size, edns.version), (theirs.max_payload().max(512), theirs.version()));
+        assert_eq!(edns.dnssec_ok, theirs.flags().dnssec_ok);
+        let first = |code: u16| theirs.options().as_ref().iter().find(|(given, _)| u16::from(*given) == code);
+        assert_eq!(
+            (edns.nsid, edns.padding, edns.keepalive),
+            (first(3).is_some(), first(12).is_some(), first(11).is_some())
+        );
+        match (edns.cookie, first(10)) {
+            (Cookie::None, None) => {}
+            (Cookie::Client(client), Some((_, EdnsOption::Unknown(_, value)))) => assert_eq!(client, value.as_slice()),
+            (Cookie::Both { client, server, server_length }, Some((_, EdnsOption::Unknown(_, value)))) => {
+                assert_eq!([&client, &server[..usize::from(server_length)]].concat(), *value);
+            }
+            (ours, theirs) => panic!("{ours:?}, {theirs:?}"),
+        }
+        match (edns.client_subnet, first(8)) {
+            (None, None) => {}
+            (Some(ours), Some((_, EdnsOption::Subnet(theirs)))) => {
+                assert_eq!((ours.address, ours.source), (theirs.addr(), theirs.source_prefix()));
+            }
+            // Family 0, which hickory-proto doesn't know.
+            (Some(ClientSubnet { family: 0, .. }), Some((_, EdnsOption::Unknown(..)))) => {}
+            (ours, theirs) => panic!("{ours:?}, {theirs:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_hickory_writes_is_read_back(message in hickory_query()) {
+            let packet = message.to_vec().unwrap();
+            let mut query = Query::new();
+            let read = query.read(&packet);
+            prop_assert_eq!(read, unaskable(query.rtype).map_or(Read::Query, Read::Refuse));
+            assert_same(&query, &message);
+        }
+
+        #[test]
+        fn a_damaged_query_is_read_as_hickory_reads_it_or_refused(
+            message in hickory_query(),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut packet = message.to_vec().unwrap();
+            for (at, byte) in damage {
+                let at = at.index(packet.len());
+                packet[at] = byte;
+            }
+            if let Some(cut) = cut {
+                packet.truncate(cut.index(packet.len() + 1));
+            }
+            let mut query = Query::new();
+            if query.read(&packet) == Read::Query && let Ok(message) = Message::from_vec(&packet) {
+                assert_same(&query, &message);
+            }
+        }
+
+        #[test]
+        fn no_bytes_do_harm(packet in prop::collection::vec(any::<u8>(), 0..600)) {
+            let mut query = Query::new();
+            query.read(&packet);
+            prop_assert!(query.question_end >= HEADER && query.question_end <= packet.len().max(HEADER));
+        }
+    }
+}
