@@ -6,7 +6,7 @@
 //! shown, and hashes aren't either, so nobody outside can prepare names that collide.
 
 use super::name::{LABELS_MAX, label_starts};
-use super::query::QueryName;
+use super::query_name::QueryName;
 
 /// What a worker keeps of one name: a hash for each label skipped, and that of the root.
 pub type Hashes = [u64; LABELS_MAX + 2];

@@ -6,6 +6,10 @@ pub mod hash;
 pub mod layout;
 pub mod name;
 pub mod query;
+pub mod query_name;
 pub mod rdata;
 pub mod response;
 pub mod rtype;
+
+#[cfg(test)]
+mod judged_by_hickory;
