@@ -1,1 +1,17 @@
-//! All that touches the world: sockets, files, clocks, threads.
+//! All that touches the world: sockets, files, clocks, threads, randomness. Nothing outside this folder does.
+
+pub mod clock;
+pub mod sys;
+pub mod tcp;
+pub mod udp;
+
+use std::net::IpAddr;
+
+/// What a server loop asks for the reply to a message; one for each thread and transport.
+pub trait Responder: Send {
+    /// Comes before each batch of messages: whatever they share (the snapshot, the time) is looked up here, once.
+    fn begin(&mut self);
+
+    /// Writes the reply to a message into `reply` and returns its length; 0 is silence.
+    fn respond(&mut self, message: &[u8], source: IpAddr, reply: &mut [u8]) -> usize;
+}
