@@ -164,7 +164,9 @@ fn compare(got: &Reply, expected: &reference::Reply, question: &Question, any: A
         return Err(format!("AA should be {}", expected.authoritative));
     }
     let due = [&expected.answer, &expected.authority, &expected.additional];
-    for (section, (due, records)) in ["answer", "authority", "additional"].into_iter().zip(due.into_iter().zip(&got.sections)) {
+    for (section, (due, records)) in
+        ["answer", "authority", "additional"].into_iter().zip(due.into_iter().zip(&got.sections))
+    {
         let set: BTreeSet<Rr> = records.iter().cloned().collect();
         if set.len() != records.len() {
             return Err(format!("{section} has a record twice"));
@@ -288,7 +290,9 @@ fn smallest(mut zones: Vec<Plain>, settings: &Settings, asked: &Asked, mut what:
                 }
             }
         }
-        if let Some((fewer, still)) = candidates.into_iter().find_map(|fewer| Some((disagrees(&fewer)?, fewer))).map(|(a, b)| (b, a)) {
+        if let Some((fewer, still)) =
+            candidates.into_iter().find_map(|fewer| Some((disagrees(&fewer)?, fewer))).map(|(a, b)| (b, a))
+        {
             (zones, what, smaller) = (fewer, still, true);
         }
     }

@@ -1,15 +1,3 @@
 //! What proves the server right, in one binary.
 
-mod agreement;
-mod denial;
-mod message;
-mod packets;
-mod random_zones;
-mod reference;
-mod scenarios;
-mod server;
-mod settings;
-mod sha1;
-mod signed;
-mod text;
 mod tidy;

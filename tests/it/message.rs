@@ -85,14 +85,8 @@ impl Reply {
             1 => Some((reader.name(true)?, Type(reader.u16()?), Class(reader.u16()?))),
             more => return Err(format!("{more} questions")),
         };
-        let mut reply = Reply {
-            id,
-            flags,
-            rcode: Rcode(flags & 15),
-            question,
-            sections: [const { Vec::new() }; 3],
-            edns: None,
-        };
+        let mut reply =
+            Reply { id, flags, rcode: Rcode(flags & 15), question, sections: [const { Vec::new() }; 3], edns: None };
         for (section, count) in [answers?, authorities?, additionals?].into_iter().enumerate() {
             for _ in 0..count {
                 let rr = reader.record(&mut reply.edns)?;
@@ -264,7 +258,10 @@ fn the_reader_finds_faults() {
         [&question[..], head, &[data.len() as u8], data].concat()
     };
     let good = record(b"\x00\x01\x01b\xc0\x0c");
-    assert_eq!(Reply::read(&good).unwrap_or_else(|error| panic!("{error}")).sections[0][0].rdata, b"\0\x01\x01b\x01a\0");
+    assert_eq!(
+        Reply::read(&good).unwrap_or_else(|error| panic!("{error}")).sections[0][0].rdata,
+        b"\0\x01\x01b\x01a\0"
+    );
     for (what, packet) in [
         ("a trailing byte", [&good[..], b"\0"].concat()),
         ("a cut", good[..good.len() - 1].to_vec()),

@@ -69,7 +69,8 @@ fn case(paragraph: &str) -> Result<Case, String> {
                 Some("tcp") => Transport::Tcp,
                 _ => return Err(format!("what is {line:?}?")),
             };
-            case.source = words.next().map(|word| word.parse().map_err(|_| format!("{word} is no address"))).transpose()?;
+            case.source =
+                words.next().map(|word| word.parse().map_err(|_| format!("{word} is no address"))).transpose()?;
             case.asked.push(line.to_string());
         }
     }
@@ -128,7 +129,11 @@ impl Pieces<'_> {
             let start = self.at;
             let name = self.name();
             let (rtype, class) = (Type(self.u16()), Class(self.u16()));
-            line(&mut text, &self.packet[start..self.at], &format!("{} {} {}", Shown(&name), shown_class(class), rtype));
+            line(
+                &mut text,
+                &self.packet[start..self.at],
+                &format!("{} {} {}", Shown(&name), shown_class(class), rtype),
+            );
         }
         for (section, count) in ["answer", "authority", "additional"].into_iter().zip(&counts[1..]) {
             for _ in 0..*count {
@@ -146,7 +151,11 @@ impl Pieces<'_> {
         let length = usize::from(self.u16());
         let end = self.at + length;
         if rtype == Type::OPT {
-            let said = format!("{section}: OPT, size {class}, rcode high {}, version {}, flags {low:04x}", high >> 8, high & 255);
+            let said = format!(
+                "{section}: OPT, size {class}, rcode high {}, version {}, flags {low:04x}",
+                high >> 8,
+                high & 255
+            );
             line(text, &self.packet[start..self.at], &said);
             while self.at < end {
                 let start = self.at;
@@ -242,10 +251,8 @@ fn golden_packets_are_answered_as_written() {
         let file = fs::read_to_string(&path).expect("a file of packets");
         let cases = read(&file).unwrap_or_else(|what| panic!("{}: {what}", path.display()));
         count += cases.len();
-        let now: Vec<String> = cases
-            .iter()
-            .map(|case| played(case).unwrap_or_else(|what| panic!("{}: {what}", path.display())))
-            .collect();
+        let now: Vec<String> =
+            cases.iter().map(|case| played(case).unwrap_or_else(|what| panic!("{}: {what}", path.display()))).collect();
         text::expect(&path, &file, &now.join("\n"));
     }
     assert!(count > 20, "only {count} golden packets");

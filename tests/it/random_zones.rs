@@ -206,7 +206,7 @@ const ORIGINS: &[&str] = &["a.", "a.", "b.a.", "c.b.a.", "c.", "a.c.", "*.a.", "
 pub fn world(random: &mut Random) -> Vec<Plain> {
     let mut origins: BTreeSet<Name> = BTreeSet::new();
     for _ in 0..=random.below(3) {
-        origins.insert(parse(random.pick(ORIGINS)));
+        origins.insert(parse(random.pick::<&str>(ORIGINS)));
     }
     let origins: Vec<Name> = origins.into_iter().collect();
     origins.iter().map(|origin| zone(random, origin, &origins)).collect()

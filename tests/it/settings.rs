@@ -1,6 +1,6 @@
 //! Settings as scenarios and golden packets change them: `key=value`, one at a time.
 
-use fingerpost::snapshot::settings::{Any, AnswerOrder, CookieSecrets, EcsFrom, GeoproximityFormula, Settings};
+use fingerpost::snapshot::settings::{AnswerOrder, Any, CookieSecrets, EcsFrom, GeoproximityFormula, Settings};
 
 /// The modern profile without what differs from run to run.
 pub fn quiet() -> Settings {

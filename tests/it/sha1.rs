@@ -24,8 +24,7 @@ pub fn sha1(message: &[u8]) -> [u8; 20] {
                 2 => (b & c | b & d | c & d, 0x8f1bbcdc),
                 _ => (b ^ c ^ d, 0xca62c1d6u32),
             };
-            let next =
-                a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(constant).wrapping_add(word);
+            let next = a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(constant).wrapping_add(word);
             (a, b, c, d, e) = (next, a, b.rotate_left(30), c, d);
         }
         for (sum, value) in state.iter_mut().zip([a, b, c, d, e]) {

@@ -36,7 +36,8 @@ pub fn sign(origin: &Name, records: &[Rr], signing: &Signing) -> Vec<Rr> {
     }
     let cut = |at: &Labels| *at != apex && nodes.get(at).is_some_and(|types| types.contains_key(&Type::NS));
     let dname = |at: &Labels| nodes.get(at).is_some_and(|types| types.contains_key(&Type::DNAME));
-    let hidden = |at: &Labels| (apex.len()..at.len()).any(|depth| cut(&at[..depth].into()) || dname(&at[..depth].into()));
+    let hidden =
+        |at: &Labels| (apex.len()..at.len()).any(|depth| cut(&at[..depth].into()) || dname(&at[..depth].into()));
 
     // What the zone is authoritative for, and of which of its types.
     let mut own: BTreeMap<Labels, BTreeMap<Type, u32>> = BTreeMap::new();

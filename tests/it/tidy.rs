@@ -122,7 +122,9 @@ fn touches_world(source: &Source) -> Vec<String> {
 }
 
 fn is_unsafe(line: &str) -> bool {
-    ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "allow(unsafe_code)"].iter().any(|word| line.contains(word))
+    ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "allow(unsafe_code)"]
+        .iter()
+        .any(|word| line.contains(word))
 }
 
 fn assert_none(broken: Vec<String>) {
