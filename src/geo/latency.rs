@@ -1,0 +1,89 @@
+//! How far away a region is in milliseconds: as measured for the client's network, state, country, continent or
+//! region, or else as estimated from the distance.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::place::{Code, Place};
+use super::region::RegionId;
+
+/// The round trip between neighbours. With `MILLISECONDS_PER_KILOMETRE` it is the line that fits the public figures
+/// between regions in the shipped `latency.csv` best; a test compares.
+pub const MILLISECONDS_AT_HOME: f64 = 4.0;
+/// Light in fibre needs 0.01 ms there and back; the rest is that cables don't run straight.
+pub const MILLISECONDS_PER_KILOMETRE: f64 = 0.0145;
+
+/// A round trip, and how it is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    pub milliseconds: f64,
+    /// The line of `latency.csv`; without one, it is estimated from the distance.
+    pub measured: Option<Measured>,
+}
+
+/// A row of `latency.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    pub file: Arc<str>,
+    pub line: u32,
+}
+
+/// The round trip over a distance, where nothing is measured.
+pub fn estimate(kilometres: f64) -> f64 {
+    MILLISECONDS_AT_HOME + MILLISECONDS_PER_KILOMETRE * kilometres
+}
+
+/// What a row is about, other than a network.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum From {
+    Subdivision(Code, Code),
+    Country(Code),
+    Continent(Code),
+    Region(RegionId),
+}
+
+/// Milliseconds and line for each region, where there is a row.
+pub(super) type Rows = Box<[Option<(f32, u32)>]>;
+
+/// All rows of `latency.csv`, by what they are about.
+#[derive(Debug, Default)]
+pub(super) struct Latencies {
+    pub by_from: HashMap<From, Rows>,
+    pub networks: Vec<NetworkRows>,
+}
+
+#[derive(Debug)]
+pub(super) struct NetworkRows {
+    pub name: Box<str>,
+    pub rows: Rows,
+    /// The next wider network that has rows.
+    pub around: Option<u32>,
+}
+
+/// The first row about a place and a region: networks first, the longest before the wider ones, then the state, the
+/// country, the continent, the region the place is in.
+impl Latencies {
+    pub fn of(&self, place: &Place, region: RegionId) -> Option<(f32, u32)> {
+        let mut network = place.measured;
+        while let Some(narrowest) = network.and_then(|number| self.networks.get(number as usize)) {
+            if let Some(found) = narrowest.rows.get(region.index()).copied().flatten() {
+                return Some(found);
+            }
+            network = narrowest.around;
+        }
+        froms(place).find_map(|from| self.by_from.get(&from)?.get(region.index()).copied().flatten())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_from.is_empty() && self.networks.is_empty()
+    }
+}
+
+/// What rows may be about a place, the most telling first.
+fn froms(place: &Place) -> impl Iterator<Item = From> {
+    let subdivision = place.country.zip(place.subdivision).map(|(country, code)| From::Subdivision(country, code));
+    let country = place.country.map(From::Country);
+    let continent = place.continent.map(From::Continent);
+    let region = place.region.map(From::Region);
+    [subdivision, country, continent, region].into_iter().flatten()
+}

@@ -1,0 +1,212 @@
+//! From addresses to numbers (of places, of networks): ranges that follow each other without a gap, found by the top bits
+//! of the address and a short search.
+
+use std::fmt::Debug;
+use std::ops::{BitXor, Not, Shr};
+
+/// Ranges looked at around a client to widen its scope, at most: our limit, it bounds the work of one query.
+/// Where it is reached the scope stays narrower than it could be, which is never wrong.
+pub const SCOPE_RANGES_MAX: usize = 64;
+
+/// The index has one entry per range, roughly, up to 2 to the power of this: 4 MiB.
+const INDEX_BITS_MAX: u32 = 20;
+
+/// An address as a number.
+pub trait Key: Copy + Ord + Debug + Shr<u32, Output = Self> + Not<Output = Self> + BitXor<Output = Self> {
+    const BITS: u32;
+    const FIRST: Self;
+    const LAST: Self;
+    fn before(self) -> Self;
+    fn after(self) -> Self;
+    fn leading_zeros(self) -> u32;
+    fn index(self) -> usize;
+    fn or(self, other: Self) -> Self;
+
+    /// The first and last address of the network of this length around it.
+    fn network(self, length: u32) -> (Self, Self) {
+        let host = if length >= Self::BITS { Self::FIRST } else { Self::LAST >> length };
+        (!(!self).or(host), self.or(host))
+    }
+}
+
+macro_rules! key {
+    ($number:ty) => {
+        impl Key for $number {
+            const BITS: u32 = <$number>::BITS;
+            const FIRST: $number = 0;
+            const LAST: $number = <$number>::MAX;
+            fn before(self) -> $number {
+                self.wrapping_sub(1)
+            }
+            fn after(self) -> $number {
+                self.wrapping_add(1)
+            }
+            fn leading_zeros(self) -> u32 {
+                <$number>::leading_zeros(self)
+            }
+            fn index(self) -> usize {
+                self as usize
+            }
+            fn or(self, other: $number) -> $number {
+                self | other
+            }
+        }
+    };
+}
+key!(u32);
+key!(u128);
+
+#[derive(Debug)]
+pub(super) struct Table<K> {
+    starts: Box<[K]>,
+    numbers: Box<[u32]>,
+    /// The range that the first address with these top bits is in.
+    index: Box<[u32]>,
+    shift: u32,
+}
+
+impl<K: Key> Table<K> {
+    /// Of ranges in order. Addresses before the first of them have number 0.
+    pub fn new(mut ranges: Vec<(K, u32)>) -> Table<K> {
+        if ranges.first().is_none_or(|(start, _)| *start != K::FIRST) {
+            ranges.insert(0, (K::FIRST, 0));
+        }
+        let starts: Box<[K]> = ranges.iter().map(|(start, _)| *start).collect();
+        let bits = starts.len().ilog2().clamp(1, INDEX_BITS_MAX);
+        let shift = K::BITS - bits;
+        let mut index = vec![0; (1 << bits) + 1];
+        let mut filled = 0;
+        for (range, start) in starts.iter().enumerate() {
+            // A bucket that begins with this very address begins in this range; later buckets do too, until
+            // a later range says otherwise.
+            let (bucket, rest) = ((*start >> shift).index(), start.network(bits).0 != *start);
+            let bucket = bucket + usize::from(rest);
+            index[filled..bucket].fill((range as u32).saturating_sub(1));
+            filled = filled.max(bucket);
+        }
+        index[filled..].fill(starts.len() as u32 - 1);
+        Table { starts, numbers: ranges.iter().map(|(_, number)| *number).collect(), index: index.into(), shift }
+    }
+
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The range that holds an address.
+    pub fn find(&self, address: K) -> usize {
+        let bucket = (address >> self.shift).index();
+        let (low, high) = (self.index[bucket] as usize, self.index[bucket + 1] as usize);
+        low + self.starts[low + 1..=high.max(low)].partition_point(|start| *start <= address)
+    }
+
+    pub fn number(&self, range: usize) -> u32 {
+        self.numbers[range]
+    }
+
+    /// First and last address of a range.
+    pub fn bounds(&self, range: usize) -> (K, K) {
+        let last = self.starts.get(range + 1).map_or(K::LAST, |next| next.before());
+        (self.starts[range], last)
+    }
+
+    /// The length of the widest network around an address whose ranges are all the same, as `same` sees their
+    /// numbers. The address's own range counts as such.
+    pub fn scope(&self, address: K, mut same: impl FnMut(u32) -> bool) -> u8 {
+        let at = self.find(address);
+        let (mut lowest, mut highest) = (at, at);
+        let (mut first, mut last) = self.bounds(at);
+        let mut left = SCOPE_RANGES_MAX;
+        let mut admit = |range: usize| {
+            left = left.saturating_sub(1);
+            left > 0 && same(self.numbers[range])
+        };
+        loop {
+            let length = widest_within(address, first, last);
+            if length == 0 {
+                return 0;
+            }
+            let (wider_first, wider_last) = address.network(length - 1);
+            while first > wider_first {
+                lowest -= 1;
+                if !admit(lowest) {
+                    return length as u8;
+                }
+                first = self.starts[lowest];
+            }
+            while last < wider_last {
+                highest += 1;
+                if !admit(highest) {
+                    return length as u8;
+                }
+                last = self.bounds(highest).1;
+            }
+        }
+    }
+}
+
+/// The length of the widest network around an address that leaves neither bound.
+pub(super) fn widest_within<K: Key>(address: K, first: K, last: K) -> u32 {
+    let apart = |outside: K| (address ^ outside).leading_zeros() + 1;
+    let below = if first == K::FIRST { 0 } else { apart(first.before()) };
+    let above = if last == K::LAST { 0 } else { apart(last.after()) };
+    below.max(above)
+}
+
+/// Nested networks as ranges that cover all addresses: where networks overlap the longer one holds, of equal ones the later.
+pub(super) fn flatten<K: Key, V: Copy + PartialEq>(mut networks: Vec<(K, u8, V)>, outside: V) -> Vec<(K, V)> {
+    networks.sort_by_key(|&(first, length, _)| (first, length));
+    let mut ranges = vec![(K::FIRST, outside)];
+    let mut open: Vec<(K, V)> = Vec::new(); // networks that we are inside of, by last address
+    for (first, length, value) in networks {
+        close(&mut open, &mut ranges, outside, Some(first));
+        push(&mut ranges, first, value);
+        open.push((first.network(u32::from(length)).1, value));
+    }
+    close(&mut open, &mut ranges, outside, None);
+    ranges
+}
+
+/// Leaves the networks that end before an address, or all of them: what was around them holds again.
+fn close<K: Key, V: Copy + PartialEq>(open: &mut Vec<(K, V)>, ranges: &mut Vec<(K, V)>, outside: V, until: Option<K>) {
+    while let Some(&(last, _)) = open.last()
+        && until.is_none_or(|until| last < until)
+    {
+        open.pop();
+        if last < K::LAST {
+            push(ranges, last.after(), open.last().map_or(outside, |&(_, around)| around));
+        }
+    }
+}
+
+/// Begins a range; one that begins at the same address was empty, and one with the same value goes on.
+fn push<K: Key, V: PartialEq>(ranges: &mut Vec<(K, V)>, start: K, value: V) {
+    if ranges.last().is_some_and(|(before, _)| *before == start) {
+        ranges.pop();
+    }
+    if ranges.last().is_none_or(|(_, before)| *before != value) {
+        ranges.push((start, value));
+    }
+}
+
+/// Two coverings of all addresses laid over each other; neighbours that come out equal are one range.
+pub(super) fn overlay<K: Key, A, B, C: PartialEq>(
+    below: &[(K, A)],
+    above: &[(K, B)],
+    mut join: impl FnMut(&A, &B) -> C,
+) -> Vec<(K, C)> {
+    let mut joined = Vec::with_capacity(below.len().max(above.len()));
+    let (mut below, mut above) = (below, above);
+    while let ([(below_start, a), below_rest @ ..], [(above_start, b), above_rest @ ..]) = (below, above) {
+        push(&mut joined, (*below_start).max(*above_start), join(a, b));
+        let below_end = below_rest.first().map(|(start, _)| *start);
+        let above_end = above_rest.first().map(|(start, _)| *start);
+        let end = [below_end, above_end].into_iter().flatten().min();
+        if below_end == end {
+            below = below_rest;
+        }
+        if above_end == end {
+            above = above_rest;
+        }
+    }
+    joined
+}
