@@ -135,6 +135,7 @@ impl Query {
     }
 
     /// Returns where the question ends.
+    #[inline]
     fn read_question(&mut self, packet: &[u8]) -> Result<usize, Rcode> {
         let length = packet.get(HEADER..).and_then(|bytes| self.name.read(bytes)).ok_or(Rcode::FORMERR)?;
         let at = HEADER + length;

@@ -5,6 +5,9 @@ use super::name::{LABEL_MAX, LABELS_MAX, NAME_MAX};
 /// Bytes behind the longest name, so that a label can be read in whole words wherever it stands.
 const PADDING: usize = 65;
 
+/// How much is lower-cased at once: a vector register of any 64-bit machine.
+const BLOCK: usize = 16;
+
 /// The name asked for, in lower case, with the starts of its labels.
 #[derive(Clone)]
 pub struct QueryName {
@@ -78,7 +81,7 @@ impl QueryName {
             if length == 0 {
                 self.length = at as u8 + 1;
                 self.labels = labels as u8;
-                self.fill(&bytes[..=at]);
+                self.fill(bytes, at + 1);
                 return Some(at + 1);
             }
             at += 1 + usize::from(length);
@@ -92,20 +95,36 @@ impl QueryName {
         None
     }
 
-    /// Copies a name in lower case. The lengths of labels are smaller than any letter, so they need no care.
+    /// Takes a name of this length in lower case, and with it some of what follows, which nobody looks at. The lengths of
+    /// labels are smaller than any letter, so they need no care.
     #[inline]
-    fn fill(&mut self, name: &[u8]) {
-        let (words, rest) = name.as_chunks::<8>();
-        for (to, word) in self.bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-            *to = lower_word(*word);
+    fn fill(&mut self, bytes: &[u8], length: usize) {
+        let mut at = 0;
+        while at < length {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if let (Some(block), Some(to)) = (rest.first_chunk(), block_at(&mut self.bytes, at)) {
+                *to = lower_block(*block);
+            } else {
+                self.fill_end(bytes, rest, at);
+            }
+            at += BLOCK;
         }
-        if rest.is_empty() {
+    }
+
+    /// Takes the last bytes, fewer than a block.
+    #[inline]
+    fn fill_end(&mut self, bytes: &[u8], rest: &[u8], at: usize) {
+        // The last block overlaps the one before it, which is cheaper than going on byte by byte.
+        if let Some(block) = bytes.last_chunk()
+            && let Some(to) = block_at(&mut self.bytes, bytes.len() - BLOCK)
+        {
+            *to = lower_block(*block);
             return;
         }
-        // The last word overlaps the one before it, which is cheaper than going on byte by byte.
-        match (name.last_chunk::<8>(), self.bytes.get_mut(..name.len()).and_then(|to| to.last_chunk_mut::<8>())) {
-            (Some(word), Some(to)) => *to = lower_word(*word),
-            _ => self.bytes.iter_mut().zip(rest).for_each(|(to, byte)| *to = byte.to_ascii_lowercase()),
+        let mut block = [0; BLOCK];
+        block.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+        if let Some(to) = block_at(&mut self.bytes, at) {
+            *to = lower_block(block);
         }
     }
 
@@ -129,18 +148,16 @@ impl std::fmt::Debug for QueryName {
     }
 }
 
-/// Eight bytes with their ASCII capitals made small, all at once.
 #[inline]
-fn lower_word(bytes: [u8; 8]) -> [u8; 8] {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(bytes);
-    let low = word & !HIGH;
-    // Adding what is missing to 128 carries into a byte's high bit from that letter on, and never beyond the byte.
-    let from_a = low + ONES * (0x80 - b'A' as u64);
-    let beyond_z = low + ONES * (0x7f - b'Z' as u64);
-    let capitals = (from_a & !beyond_z) & !word & HIGH;
-    (word | capitals >> 2).to_le_bytes()
+fn block_at(bytes: &mut [u8], at: usize) -> Option<&mut [u8; BLOCK]> {
+    bytes.get_mut(at..)?.first_chunk_mut()
+}
+
+/// ASCII capitals made small. On a block of fixed size this is a few vector instructions.
+#[inline]
+fn lower_block(mut block: [u8; BLOCK]) -> [u8; BLOCK] {
+    block.make_ascii_lowercase();
+    block
 }
 
 #[cfg(test)]
