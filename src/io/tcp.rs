@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Responder;
+use crate::config::TcpLimits;
 
 /// The longest message TCP can frame (RFC 1035 4.2.2).
 const MESSAGE_MAX: usize = 65_535;
@@ -34,36 +35,9 @@ const ACCEPT_REST_MAX: Duration = Duration::from_secs(1);
 /// Connections the kernel completes while we are busy.
 const BACKLOG: i32 = 1024;
 
-/// What one connection, one client and all of them may take.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// All connections; beyond, the one idle for longest is closed.
-    pub connections_max: usize,
-    /// Connections of one client: an IPv4 address, or an IPv6 network of 64 bits.
-    pub client_max: usize,
-    /// How long a connection may be silent between messages.
-    pub idle: Duration,
-    /// How long a message may take from its first byte to its last.
-    pub read: Duration,
-    /// How long a client may take to accept its replies.
-    pub write: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            connections_max: 2048,
-            client_max: 256,
-            idle: Duration::from_secs(10),
-            read: Duration::from_secs(5),
-            write: Duration::from_secs(5),
-        }
-    }
-}
-
 /// All that the connections of a server share.
 pub struct Server<R> {
-    limits: Limits,
+    limits: TcpLimits,
     /// Counts what happens, so that it can be told what happened longest ago.
     events: AtomicU64,
     /// Connections take turns: each has one of them by its number, with room for the longest reply.
@@ -73,7 +47,7 @@ pub struct Server<R> {
 
 impl<R: Responder + 'static> Server<R> {
     /// There must be at least one responder; one for each thread that runs connections keeps them from waiting.
-    pub fn new(limits: Limits, responders: Vec<R>) -> Server<R> {
+    pub fn new(limits: TcpLimits, responders: Vec<R>) -> Server<R> {
         assert!(!responders.is_empty());
         let with_room = |responder| Mutex::new((responder, vec![0_u8; MESSAGE_MAX].into_boxed_slice()));
         Server {
@@ -263,7 +237,7 @@ struct Connections {
 
 impl Connections {
     /// Takes a connection in, and closes the one idle for longest where there was no room for another.
-    fn admit(&mut self, address: IpAddr, event: u64, limits: &Limits) -> Arc<Place> {
+    fn admit(&mut self, address: IpAddr, event: u64, limits: &TcpLimits) -> Arc<Place> {
         let client = network(address);
         if self.clients.get(&client).is_some_and(|count| *count >= limits.client_max) {
             self.close_idlest(|place| place.client == client);
@@ -371,7 +345,7 @@ mod tests {
     }
 
     /// Runs a server while `body` talks to it; `body` may tell it to stop.
-    fn with_server(limits: Limits, body: impl FnOnce(SocketAddr, &watch::Sender<bool>)) {
+    fn with_server(limits: TcpLimits, body: impl FnOnce(SocketAddr, &watch::Sender<bool>)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -387,7 +361,7 @@ mod tests {
 
     #[test]
     fn many_queries_a_segment_and_many_segments_a_query() {
-        with_server(Limits::default(), |server, _| {
+        with_server(TcpLimits::default(), |server, _| {
             let mut client = connect(server);
             client.set_nodelay(true).unwrap();
             client.write_all(&[ask(1, 1), ask(65535, 2), ask(0, 3), ask(70, 4)].concat()).unwrap();
@@ -411,7 +385,7 @@ mod tests {
 
     #[test]
     fn replies_still_come_after_the_client_said_its_last() {
-        with_server(Limits::default(), |server, _| {
+        with_server(TcpLimits::default(), |server, _| {
             let mut client = connect(server);
             client.write_all(&ask(40_000, 1).repeat(20)).unwrap();
             client.shutdown(std::net::Shutdown::Write).unwrap();
@@ -424,9 +398,10 @@ mod tests {
 
     #[test]
     fn the_silent_and_the_slow_make_room() {
-        for limits in
-            [Limits { connections_max: 20, ..Limits::default() }, Limits { client_max: 20, ..Limits::default() }]
-        {
+        for limits in [
+            TcpLimits { connections_max: 20, ..TcpLimits::default() },
+            TcpLimits { client_max: 20, ..TcpLimits::default() },
+        ] {
             with_server(limits, |server, _| {
                 let mut good = connect(server);
                 let mut silent = Vec::new();
@@ -452,11 +427,11 @@ mod tests {
         let soon = Duration::from_millis(50);
         let never = Duration::from_secs(3600);
         for (limits, sent) in [
-            (Limits { idle: soon, read: never, write: never, ..Limits::default() }, vec![]),
-            (Limits { idle: soon, read: never, write: never, ..Limits::default() }, ask(5, 1)),
-            (Limits { idle: never, read: soon, write: never, ..Limits::default() }, vec![0, 3, 0]),
+            (TcpLimits { idle: soon, read: never, write: never, ..TcpLimits::default() }, vec![]),
+            (TcpLimits { idle: soon, read: never, write: never, ..TcpLimits::default() }, ask(5, 1)),
+            (TcpLimits { idle: never, read: soon, write: never, ..TcpLimits::default() }, vec![0, 3, 0]),
             // Replies of 64 KiB that nobody reads fill every buffer on the way.
-            (Limits { idle: never, read: never, write: soon, ..Limits::default() }, ask(65_535, 1).repeat(800)),
+            (TcpLimits { idle: never, read: never, write: soon, ..TcpLimits::default() }, ask(65_535, 1).repeat(800)),
         ] {
             with_server(limits, |server, _| {
                 let mut client = connect(server);
@@ -481,7 +456,7 @@ mod tests {
 
     #[test]
     fn stopping_answers_what_had_come_and_ends() {
-        with_server(Limits::default(), |server, stop| {
+        with_server(TcpLimits::default(), |server, stop| {
             let mut silent = connect(server);
             let mut client = connect(server);
             client.write_all(&ask(3, 1)).unwrap();

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::wire::cookie::Secrets;
+
 /// RFC 9715 and the DNS flag day 2020: what fits IPv6's smallest packet with room for its headers.
 pub const UDP_PAYLOAD_MODERN: u16 = 1232;
 
@@ -26,7 +28,7 @@ pub struct Settings {
     pub any: Any,
     pub answer_order: AnswerOrder,
     /// What server cookies are made and checked with; none: cookies are neither answered nor asked for.
-    pub cookie_secrets: Option<CookieSecrets>,
+    pub cookie_secrets: Option<Secrets>,
     /// What an NSID option is answered with; none: it is not. At most `NSID_MAX` bytes.
     pub nsid: Option<Box<[u8]>>,
     /// RFC 8914.
@@ -77,20 +79,6 @@ impl EcsFrom {
             EcsFrom::Everyone => true,
             EcsFrom::Networks(networks) => networks.iter().any(|network| network.contains(&source)),
         }
-    }
-}
-
-/// Cookies are made with the current secret; those made with the one before are still good.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CookieSecrets {
-    pub current: [u8; 16],
-    pub previous: Option<[u8; 16]>,
-}
-
-impl std::fmt::Debug for CookieSecrets {
-    /// Secrets are for no log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("CookieSecrets(..)")
     }
 }
 

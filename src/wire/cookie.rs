@@ -28,7 +28,7 @@ const AGE_RENEW: i32 = 30 * 60;
 const AHEAD_MAX: i32 = 5 * 60;
 
 /// The keys of the server cookies. After a change of keys, cookies made with the one before still hold (RFC 9018, 5).
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secrets {
     pub current: [u8; 16],
     pub previous: Option<[u8; 16]>,
