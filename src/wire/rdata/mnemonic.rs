@@ -28,15 +28,8 @@ pub const ALGORITHMS: Words = &[
 ];
 
 /// Digest types of DS records (IANA, "DS RR Type Digest Algorithms").
-pub const DIGESTS: Words = &[
-    (1, "SHA-1"),
-    (1, "SHA1"),
-    (2, "SHA-256"),
-    (2, "SHA256"),
-    (3, "GOST"),
-    (4, "SHA-384"),
-    (4, "SHA384"),
-];
+pub const DIGESTS: Words =
+    &[(1, "SHA-1"), (1, "SHA1"), (2, "SHA-256"), (2, "SHA256"), (3, "GOST"), (4, "SHA-384"), (4, "SHA384")];
 
 /// Certificate types (RFC 4398, 2.1).
 pub const CERT_TYPES: Words = &[

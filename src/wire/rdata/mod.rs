@@ -109,7 +109,9 @@ pub fn parse(rtype: Type, text: &str, origin: &Name) -> Outcome<Vec<u8>> {
         return Err(fault);
     }
     if end < text.len() {
-        return Err(Fault::new(end, text.len(), "the data goes on behind its end").remedy("write one value, on one line"));
+        return Err(
+            Fault::new(end, text.len(), "the data goes on behind its end").remedy("write one value, on one line")
+        );
     }
     let mut out = Vec::new();
     read(rtype, &mut Fields::new(text.as_bytes(), &entry, origin.wire()), &mut out)?;
@@ -136,7 +138,8 @@ fn append(rtype: Type, rdata: &[u8], out: &mut String) -> Option<()> {
     let mut cursor = Cursor::new(rdata);
     for (at, &piece) in shape(rtype)?.pieces.iter().enumerate() {
         // These put a blank before each of their items.
-        let spaced = matches!(piece, Piece::TypeBitmap | Piece::OldTypeBitmap | Piece::Prefixes | Piece::ServiceParameters);
+        let spaced =
+            matches!(piece, Piece::TypeBitmap | Piece::OldTypeBitmap | Piece::Prefixes | Piece::ServiceParameters);
         if at > 0 && !spaced {
             out.push(' ');
         }

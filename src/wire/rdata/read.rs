@@ -126,7 +126,9 @@ fn word_or_u8(fields: &mut Fields<'_>, words: Words, wanted: &str) -> Outcome<u8
     let field = fields.required(wanted)?;
     match mnemonic::number(words, field.bytes).and_then(|number| u8::try_from(number).ok()) {
         Some(number) => Ok(number),
-        None => field.number(u8::MAX).map_err(|_| field.is_not(format!("{wanted}: a number up to 255 or its mnemonic"))),
+        None => {
+            field.number(u8::MAX).map_err(|_| field.is_not(format!("{wanted}: a number up to 255 or its mnemonic")))
+        }
     }
 }
 

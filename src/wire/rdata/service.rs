@@ -130,7 +130,11 @@ fn encode(key: u16, field: &Field<'_>, value: Option<Field<'_>>, out: &mut Vec<u
         ECH => word(Decoder::base64(), &value, "base64", out),
         _ => {
             value.unescape_into(out)?;
-            if is_dohpath(out) { Ok(()) } else { Err(value.is_not("a URI template with the variable dns (RFC 9461, 5)")) }
+            if is_dohpath(out) {
+                Ok(())
+            } else {
+                Err(value.is_not("a URI template with the variable dns (RFC 9461, 5)"))
+            }
         }
     }
 }

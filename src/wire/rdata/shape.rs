@@ -107,10 +107,9 @@ pub fn shape(rtype: Type) -> Option<Shape> {
         Type::GPOS => (&[Decimal, Decimal, Decimal], "-32.6882 116.8652 10.0"),
         Type::LOC => (&[Location], "52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m"),
         Type::SRV => (&[U16, U16, U16, Name], "10 5 5060 sip.example.com."),
-        Type::NAPTR => (
-            &[U16, U16, Text, Text, Text, Name],
-            "100 10 \"u\" \"E2U+sip\" \"!^.*$!sip:info@example.com!\" .",
-        ),
+        Type::NAPTR => {
+            (&[U16, U16, Text, Text, Text, Name], "100 10 \"u\" \"E2U+sip\" \"!^.*$!sip:info@example.com!\" .")
+        }
         Type::CERT => (&[CertType, U16, Algorithm, Base64], "PKIX 1 RSASHA256 AQIDBA=="),
         Type::APL => (&[Prefixes], "1:192.0.2.0/24 !2:2001:db8::/32"),
         Type::DS | Type::CDS | Type::DLV | Type::TA => (
@@ -128,9 +127,7 @@ pub fn shape(rtype: Type) -> Option<Shape> {
         Type::KEY => (&[U16, U8, Algorithm, Base64OrNothing], "256 3 5 AQIDBA=="),
         Type::NSEC => (&[Name, TypeBitmap], "next.example.com. A RRSIG NSEC"),
         Type::NXT => (&[Name, OldTypeBitmap], "next.example.com. A SIG NXT"),
-        Type::NSEC3 => {
-            (&[U8, U8, U16, Salt, Hash, TypeBitmap], "1 0 0 - 2VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S A RRSIG")
-        }
+        Type::NSEC3 => (&[U8, U8, U16, Salt, Hash, TypeBitmap], "1 0 0 - 2VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S A RRSIG"),
         Type::NSEC3PARAM => (&[U8, U8, U16, Salt], "1 0 0 -"),
         Type::DHCID => (&[Base64], "AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA="),
         Type::TLSA | Type::SMIMEA => (&[U8, U8, U8, Hex], "3 1 1 D2ABDE240D7CD3EE6B4B28C54DF034B9"),

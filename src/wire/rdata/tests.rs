@@ -1,1 +1,1 @@
-//! x
+//! Every type, from text to bytes and back.
