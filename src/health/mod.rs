@@ -1,1 +1,3 @@
 //! Health: probe results in, verdicts out.
+
+pub mod verdicts;
