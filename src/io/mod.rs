@@ -1,9 +1,13 @@
 //! All that touches the world: sockets, files, clocks, threads, randomness. Nothing outside this folder does.
 
 pub mod clock;
+pub mod log;
+pub mod state;
 pub mod sys;
 pub mod tcp;
+pub mod terminal;
 pub mod udp;
+pub mod watch;
 
 use std::net::IpAddr;
 

@@ -496,3 +496,23 @@ pub fn raise_open_files() -> u64 {
     }
     limit.rlim_cur
 }
+
+/// Fills with bytes that nobody can guess.
+pub fn random(bytes: &mut [u8]) -> io::Result<()> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &mut bytes[at..];
+        // SAFETY: the pointer and the length are those of a slice of ours.
+        let count = unsafe { libc::getrandom(rest.as_mut_ptr().cast(), rest.len(), 0) };
+        match usize::try_from(count) {
+            Ok(count) => at += count,
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Log lines, on stderr: for people, or one JSON object each.
+
+use std::io::{self, IsTerminal};
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Log;
+
+/// The variable that says more or less than `info`, as `tracing-subscriber` understands it.
+const FILTER_VARIABLE: &str = "FINGERPOST_LOG";
+
+/// Logs from here on. A second call changes nothing.
+pub fn start(log: Log) {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .with_env_var(FILTER_VARIABLE)
+        .from_env_lossy();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // Only the first subscriber counts, which is what we want.
+    let _ = match log {
+        Log::Human => {
+            let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            lines.with_ansi(colours).try_init()
+        }
+        Log::Json => lines.json().flatten_event(true).try_init(),
+    };
+}

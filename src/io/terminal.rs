@@ -1,0 +1,135 @@
+//! What people see: problems with the offending text underlined, and progress while they wait.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::problem::{Problem, Problems, Severity};
+
+/// Lines longer than this are shown in part, around the offending text.
+const EXCERPT_MAX: usize = 160;
+
+/// Who waits for less wants no spinner.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const QUIET: Style = AnsiColor::BrightBlack.on_default();
+
+/// Writes problems, one line each; on a terminal each with its line of the file.
+pub fn write_problems(problems: &Problems, to: &mut impl Write, excerpts: bool) -> io::Result<()> {
+    for problem in problems.iter() {
+        let style = if problem.severity == Severity::Error { ERROR } else { WARNING };
+        let told = printable(&problem.to_string());
+        let place_length = told.find(": ").map_or(0, |at| at + 1);
+        let (place, rest) = told.split_at(place_length);
+        writeln!(to, "{style}{place}{style:#}{rest}")?;
+        if excerpts && let Some((line, marks)) = underline(problem) {
+            writeln!(to, "    {line}\n    {style}{marks}{style:#}")?;
+        }
+    }
+    if problems.beyond_limit() > 0 {
+        writeln!(to, "{QUIET}… and {} more{QUIET:#}", problems.beyond_limit())?;
+    }
+    Ok(())
+}
+
+/// Writes problems to stdout or stderr as befits what is at its other end.
+pub fn show_problems(problems: &Problems) -> io::Result<()> {
+    let excerpts = io::stdout().is_terminal();
+    let mut to = io::BufWriter::new(anstream::stdout().lock());
+    write_problems(problems, &mut to, excerpts)?;
+    to.flush()
+}
+
+/// The line a problem stands in, and the marks below it.
+fn underline(problem: &Problem) -> Option<(String, String)> {
+    let excerpt = problem.excerpt.as_deref()?;
+    let start = (problem.at.column as usize).saturating_sub(1);
+    let skipped = if start > EXCERPT_MAX / 2 { start - EXCERPT_MAX / 4 } else { 0 };
+    let line: String = excerpt.chars().skip(skipped).take(EXCERPT_MAX).collect();
+    let shown = line.chars().count();
+    let before = start - skipped;
+    if before > shown {
+        return None;
+    }
+    let length = (problem.at.length as usize).clamp(1, (shown - before).max(1));
+    // A tab stays a tab, so that the marks stand below their text whatever its width.
+    let padding = line.chars().take(before).map(|one| if one == '\t' { '\t' } else { ' ' });
+    let marks = padding.chain(std::iter::repeat_n('^', length)).collect();
+    Some((printable(&line), marks))
+}
+
+/// Files may hold bytes that command a terminal; they are shown, not obeyed.
+fn printable(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() && one != '\t' { '\u{FFFD}' } else { one }).collect()
+}
+
+/// Shows on a terminal that work is going on, once it has taken more than a second.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    pub fn start(what: &str) -> Progress {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_message(what.to_string());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos} files, {elapsed}") {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+
+    /// Says how far it has come. Cheap enough for every file.
+    pub fn files(&self, done: u64) {
+        if self.0.is_hidden() && self.0.elapsed() > PATIENCE && io::stderr().is_terminal() {
+            self.0.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::At;
+
+    fn problem(column: u32, length: u32, excerpt: &str) -> Problem {
+        let at = At { file: "a.zone".into(), line: 3, column, length };
+        Problem::error(at, "bad", "so it is", "mend it").excerpt(excerpt)
+    }
+
+    #[test]
+    fn the_offending_text_is_underlined() {
+        let long = format!("{}bad{}", "x".repeat(1000), "y".repeat(1000));
+        for (column, length, excerpt, marks) in [
+            (5, 3, "www bad A", "    ^^^"),
+            (2, 3, "\tbad", "\t^^^"),
+            (5, 0, "www bad", "    ^"),
+            (4, 9, "é bäd", "   ^^"),
+            (4, 1, "abc", "   ^"),
+        ] {
+            let (line, found) = underline(&problem(column, length, excerpt)).unwrap();
+            assert_eq!((line.as_str(), found.as_str()), (excerpt, marks));
+        }
+        let (line, marks) = underline(&problem(1001, 3, &long)).unwrap();
+        assert_eq!(line.chars().count(), EXCERPT_MAX);
+        assert_eq!(&line[marks.len() - 3..marks.len()], "bad");
+        assert_eq!(underline(&problem(9, 1, "short")), None);
+    }
+
+    #[test]
+    fn files_do_not_command_the_terminal() {
+        let mut problems = Problems::default();
+        problems.push(problem(1, 1, "\x1b[2Jx"));
+        let mut out = Vec::new();
+        write_problems(&problems, &mut anstream::StripStream::new(&mut out), true).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out, "a.zone:3:1: bad, so it is, mend it\n    \u{FFFD}[2Jx\n    ^\n");
+    }
+}

@@ -1,0 +1,301 @@
+//! Tells when files in some folders have changed and come to rest.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// So long nothing may have changed before we load: an editor or a copy makes many changes at once.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// While a file is being written we wait, but no longer than this in all: some writers never close it.
+const WRITING_MAX: Duration = Duration::from_secs(5);
+
+/// A folder that never rests is loaded all the same.
+const RESTLESS_MAX: Duration = Duration::from_secs(2);
+
+/// We look without being told this often: network file systems tell nothing.
+const POLL: Duration = Duration::from_secs(300);
+
+/// … and this often where the system lets us watch nothing.
+const POLL_BLIND: Duration = Duration::from_secs(5);
+
+/// Files being written at a time that are kept in mind; with more the folder counts as restless.
+const WRITING_FILES_MAX: usize = 1024;
+
+/// Eyes on some folders.
+pub struct Watch {
+    folders: Vec<PathBuf>,
+    watcher: Option<RecommendedWatcher>,
+    watched: Vec<PathBuf>,
+    seen: Arc<Seen>,
+}
+
+/// What the watcher's thread tells us.
+#[derive(Default)]
+struct Seen {
+    changes: Mutex<Changes>,
+    wake: Notify,
+}
+
+/// Changes since the last time they were told.
+#[derive(Default)]
+struct Changes {
+    first_and_last: Option<(Instant, Instant)>,
+    /// Files that were written to and not closed yet.
+    writing: HashSet<PathBuf>,
+}
+
+impl Watch {
+    /// Watches from now on. A folder need not be there; it may come, and go, and be another one than before.
+    pub fn new(folders: Vec<PathBuf>) -> Watch {
+        let folders: Vec<_> = folders.into_iter().map(|one| std::path::absolute(&one).unwrap_or(one)).collect();
+        let seen = Arc::new(Seen::default());
+        let names = places(&folders).into_iter().filter_map(|(_, name)| name).collect();
+        let watcher = notify::recommended_watcher(Filter { seen: seen.clone(), folders: folders.clone(), names });
+        let watcher = match watcher {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch folders; looking every {} seconds", POLL_BLIND.as_secs());
+                None
+            }
+        };
+        let mut watch = Watch { folders, watcher, watched: Vec::new(), seen };
+        watch.look();
+        watch
+    }
+
+    /// Waits until there may be something new.
+    pub async fn changed(&mut self) {
+        let blind = self.watcher.is_none() || self.watched.is_empty();
+        let poll = Instant::now() + if blind { POLL_BLIND } else { POLL };
+        loop {
+            tokio::select! {
+                () = self.seen.wake.notified() => if self.rest().await { break },
+                () = sleep_until(poll) => break,
+            }
+        }
+        // A folder may be another one now. Looking comes before loading, so that no change falls between.
+        self.look();
+        *self.seen.changes() = Changes::default();
+    }
+
+    /// Waits until nothing has changed for a while. False where nothing had: it was told already.
+    async fn rest(&self) -> bool {
+        loop {
+            let due = self.seen.changes().due();
+            match due {
+                Some(due) if due > Instant::now() => sleep_until(due).await,
+                due => return due.is_some(),
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for path in self.watched.drain(..) {
+            // It may be gone, and its watch with it.
+            let _ = watcher.unwatch(&path);
+        }
+        let parents = places(&self.folders).into_iter().map(|(parent, _)| (parent, RecursiveMode::NonRecursive));
+        let folders = self.folders.iter().map(|folder| (folder.clone(), RecursiveMode::Recursive));
+        for (path, mode) in parents.chain(folders) {
+            if self.watched.contains(&path) {
+                continue;
+            }
+            match watcher.watch(&path, mode) {
+                Ok(()) => self.watched.push(path),
+                // It may come; the folder above it is watched.
+                Err(_) if !path.exists() => {}
+                Err(error) => tracing::warn!(%error, path = %path.display(), "cannot watch this folder"),
+            }
+        }
+    }
+}
+
+/// The folders to watch for one of ours, or a link on the way to it, being put in another's place; with its name there.
+fn places(folders: &[PathBuf]) -> Vec<(PathBuf, Option<OsString>)> {
+    let mut places = Vec::new();
+    for folder in folders {
+        let linked = |path: &&Path| path.is_symlink();
+        for path in std::iter::once(folder.as_path()).chain(folder.ancestors().skip(1).filter(linked)) {
+            if let Some(parent) = path.parent() {
+                places.push((parent.to_path_buf(), path.file_name().map(OsString::from)));
+            }
+        }
+    }
+    places
+}
+
+impl Seen {
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changes {
+    /// When what changed may be taken to have come to rest; none where nothing changed.
+    fn due(&self) -> Option<Instant> {
+        let (first, last) = self.first_and_last?;
+        if self.writing.is_empty() {
+            Some((last + QUIET).min(first + RESTLESS_MAX))
+        } else {
+            Some((last + WRITING_MAX).min(first + WRITING_MAX))
+        }
+    }
+
+    fn note(&mut self, event: &Event, now: Instant) {
+        let first = self.first_and_last.map_or(now, |(first, _)| first);
+        self.first_and_last = Some((first, now));
+        for path in &event.paths {
+            if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) {
+                self.writing.remove(path);
+            } else if self.writing.len() < WRITING_FILES_MAX {
+                self.writing.insert(path.clone());
+            }
+        }
+    }
+}
+
+/// Runs in the watcher's thread.
+struct Filter {
+    seen: Arc<Seen>,
+    folders: Vec<PathBuf>,
+    names: Vec<OsString>,
+}
+
+impl Filter {
+    /// Whether it concerns us: what is inside a folder of ours, or bears the name of one.
+    fn concerns(&self, event: &Event) -> bool {
+        let ours = |path: &PathBuf| {
+            self.folders.iter().any(|folder| path.starts_with(folder))
+                || path.file_name().is_some_and(|name| self.names.iter().any(|known| known == name))
+        };
+        let changes = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+            // We read these files ourselves.
+            EventKind::Access(_) => false,
+            _ => true,
+        };
+        changes && (event.need_rescan() || event.paths.iter().any(ours))
+    }
+}
+
+impl notify::EventHandler for Filter {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        let event = event.unwrap_or_else(|_| Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan));
+        if self.concerns(&event) {
+            self.seen.changes().note(&event, Instant::now());
+            self.seen.wake.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// What is done to a folder `zones`, in this order; each is to be told before the next is done.
+    type Deed = (&'static str, fn(&Path));
+
+    const DEEDS: &[Deed] = &[
+        ("a new file", |at| fs::write(at.join("zones/a.zone"), "a").unwrap()),
+        ("a file written over", |at| fs::write(at.join("zones/a.zone"), "b").unwrap()),
+        ("a file renamed into place", |at| {
+            fs::write(at.join("new"), "c").unwrap();
+            fs::rename(at.join("new"), at.join("zones/a.zone")).unwrap();
+        }),
+        ("a file gone", |at| fs::remove_file(at.join("zones/a.zone")).unwrap()),
+        ("a folder within", |at| fs::create_dir(at.join("zones/parts")).unwrap()),
+        ("a file in it", |at| fs::write(at.join("zones/parts/x"), "x").unwrap()),
+        ("the folder gone", |at| fs::rename(at.join("zones"), at.join("old")).unwrap()),
+        ("the folder back", |at| fs::rename(at.join("old"), at.join("zones")).unwrap()),
+        ("a link in its place", |at| {
+            fs::create_dir(at.join("one")).unwrap();
+            fs::rename(at.join("zones"), at.join("old")).unwrap();
+            symlink("one", at.join("zones")).unwrap();
+        }),
+        ("a file behind the link", |at| fs::write(at.join("zones/b.zone"), "b").unwrap()),
+        ("the link switched", |at| {
+            fs::create_dir(at.join("two")).unwrap();
+            symlink("two", at.join("next")).unwrap();
+            fs::rename(at.join("next"), at.join("zones")).unwrap();
+        }),
+        ("a file behind the new link", |at| fs::write(at.join("two/b.zone"), "b").unwrap()),
+    ];
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn whatever_happens_to_a_folder_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        block_on(async {
+            let mut watch = Watch::new(vec![folder.path().join("zones")]);
+            for (what, deed) in DEEDS {
+                deed(folder.path());
+                timeout(Duration::from_secs(20), watch.changed()).await.unwrap_or_else(|_| panic!("{what}"));
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_half_written_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        block_on(async {
+            let mut watch = Watch::new(vec![folder.path().to_path_buf()]);
+            let mut file = fs::File::create(folder.path().join("a.zone")).unwrap();
+            file.write_all(b"half").unwrap();
+            assert!(timeout(QUIET * 4, watch.changed()).await.is_err());
+            file.write_all(b"whole").unwrap();
+            drop(file);
+            timeout(Duration::from_secs(20), watch.changed()).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn reading_and_neighbours_are_no_news() {
+        let folder = tempfile::tempdir().unwrap();
+        let zones = folder.path().join("zones");
+        fs::create_dir(&zones).unwrap();
+        fs::write(zones.join("a.zone"), "a").unwrap();
+        block_on(async {
+            let mut watch = Watch::new(vec![zones.clone()]);
+            fs::read(zones.join("a.zone")).unwrap();
+            fs::write(folder.path().join("neighbour"), "x").unwrap();
+            assert!(timeout(QUIET * 3, watch.changed()).await.is_err());
+        });
+    }
+
+    #[test]
+    fn rest_is_waited_for_but_not_for_ever() {
+        let begin = Instant::now();
+        let second = |seconds| begin + Duration::from_secs(seconds);
+        let written = Event::new(EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any)));
+        let written = written.add_path(PathBuf::from("x"));
+        let closed = Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(PathBuf::from("x"));
+        let mut changes = Changes::default();
+        assert_eq!(changes.due(), None);
+        changes.note(&written, second(0));
+        changes.note(&written, second(1));
+        assert_eq!(changes.due(), Some(begin + WRITING_MAX));
+        changes.note(&closed, second(1));
+        assert_eq!(changes.due(), Some(second(1) + QUIET));
+        changes.note(&closed, second(9));
+        assert_eq!(changes.due(), Some(begin + RESTLESS_MAX));
+    }
+}
