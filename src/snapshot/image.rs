@@ -1,0 +1,281 @@
+//! A zone, ready for answering: one flat arena of nodes and rendered sets, and a hash table over its names.
+//!
+//! ```text
+//! node   | name length 1 | flags 1 | entries 2 | name ... | cover 4, if occluded | entry ... |
+//! entry  | type 2 | kind 1 | unused 1 | offset 4 |
+//! ```
+//!
+//! An entry leads to a rendered set ([`Fragment`]), to the signatures over a set, to a referral ready to be sent, or
+//! to a group that a policy chooses from. Numbers are little-endian, names are in lower case. A lookup touches a slot
+//! of the table and the node it leads to.
+
+use std::sync::Arc;
+
+use super::denial::Denial;
+use super::group::Group;
+use crate::model::zone::Visibility;
+use crate::wire::fragment::Fragment;
+use crate::wire::name::Name;
+use crate::wire::rtype::Type;
+
+/// An immutable zone.
+pub struct ZoneImage {
+    pub origin: Name,
+    pub visibility: Visibility,
+    /// The file it was read from.
+    pub file: Arc<str>,
+    pub(super) arena: Box<[u8]>,
+    pub(super) slots: Box<[Slot]>,
+    pub(super) apex: NodeAt,
+    /// The SOA with the TTL that negative answers give it (RFC 2308, 3).
+    pub(super) negative_soa: u32,
+    pub(super) denial: Denial,
+    pub groups: Box<[Group]>,
+    pub counts: Counts,
+}
+
+/// How much a zone holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub names: u32,
+    pub records: u32,
+    pub groups: u32,
+}
+
+/// One place of the hash table: enough of the hash to be almost sure, and the node. No node stands at 0.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Slot {
+    pub tag: u32,
+    pub node: u32,
+}
+
+/// Where a node stands in its zone's arena.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NodeAt(pub(super) u32);
+
+/// What is known of a node without looking at its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flags(pub(super) u8);
+
+impl Flags {
+    /// Has NS and isn't the apex: from here down somebody else is asked.
+    pub const CUT: u8 = 1;
+    /// Has a DNAME: what is below is elsewhere.
+    pub const DNAME: u8 = 2;
+    /// Has a CNAME.
+    pub const CNAME: u8 = 4;
+    /// Has a child `*`.
+    pub const WILDCARD_BELOW: u8 = 8;
+    /// Lies below a cut or a DNAME.
+    pub const OCCLUDED: u8 = 16;
+
+    pub fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Set = 0,
+    Group = 1,
+    /// RRSIGs; the entry's type is the one they cover.
+    Signatures = 2,
+    /// NS and glue, rendered together for the cut's referral.
+    Referral = 3,
+}
+
+/// What a node has of a type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    Set(SetAt),
+    /// By its number among the zone's groups.
+    Group(u32),
+}
+
+/// Where a rendered set stands in its zone's arena.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetAt(pub(super) u32);
+
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub rtype: Type,
+    pub kind: Kind,
+    pub offset: u32,
+}
+
+pub(super) const NODE_HEAD: usize = 4;
+pub(super) const ENTRY: usize = 8;
+const COVER: usize = 4;
+
+/// A node, borrowed.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    arena: &'a [u8],
+    pub at: NodeAt,
+    pub flags: Flags,
+    entries: u16,
+    pub name: &'a [u8],
+}
+
+impl<'a> Node<'a> {
+    fn read(arena: &'a [u8], at: NodeAt) -> Node<'a> {
+        let start = at.0 as usize;
+        let head = &arena[start..start + NODE_HEAD];
+        let end = start + NODE_HEAD + usize::from(head[0]);
+        Node {
+            arena,
+            at,
+            flags: Flags(head[1]),
+            entries: u16::from_le_bytes([head[2], head[3]]),
+            name: &arena[start + NODE_HEAD..end],
+        }
+    }
+
+    fn after_name(&self) -> usize {
+        self.at.0 as usize + NODE_HEAD + self.name.len()
+    }
+
+    /// The cut or DNAME that it lies below, if it does.
+    pub fn cover(&self) -> Option<NodeAt> {
+        if !self.flags.has(Flags::OCCLUDED) {
+            return None;
+        }
+        let at = self.after_name();
+        Some(NodeAt(read_u32(self.arena, at)))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> + 'a {
+        let start = self.after_name() + if self.flags.has(Flags::OCCLUDED) { COVER } else { 0 };
+        let bytes = &self.arena[start..start + ENTRY * usize::from(self.entries)];
+        bytes.chunks_exact(ENTRY).map(|entry| Entry {
+            rtype: Type(u16::from_le_bytes([entry[0], entry[1]])),
+            kind: match entry[2] {
+                0 => Kind::Set,
+                1 => Kind::Group,
+                2 => Kind::Signatures,
+                _ => Kind::Referral,
+            },
+            offset: u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]),
+        })
+    }
+
+    /// An empty non-terminal has nothing of its own.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// What it has of a type.
+    #[inline]
+    pub fn find(&self, rtype: Type) -> Option<Found> {
+        self.entries().find(|entry| entry.rtype == rtype && matches!(entry.kind, Kind::Set | Kind::Group)).map(found)
+    }
+
+    /// All it has, signatures left out.
+    pub fn sets(&self) -> impl Iterator<Item = (Type, Found)> + 'a {
+        self.entries()
+            .filter(|entry| matches!(entry.kind, Kind::Set | Kind::Group))
+            .map(|entry| (entry.rtype, found(entry)))
+    }
+
+    /// The signatures over its set of a type.
+    pub fn signatures(&self, covered: Type) -> Option<SetAt> {
+        self.entries()
+            .find(|entry| entry.rtype == covered && entry.kind == Kind::Signatures)
+            .map(|entry| SetAt(entry.offset))
+    }
+
+    /// The signatures over all its sets.
+    pub fn all_signatures(&self) -> impl Iterator<Item = SetAt> + 'a {
+        self.entries().filter(|entry| entry.kind == Kind::Signatures).map(|entry| SetAt(entry.offset))
+    }
+
+    /// A cut's whole referral.
+    pub fn referral(&self) -> Option<ReferralAt> {
+        self.entries().find(|entry| entry.kind == Kind::Referral).map(|entry| ReferralAt(entry.offset))
+    }
+}
+
+fn found(entry: Entry) -> Found {
+    match entry.kind {
+        Kind::Group => Found::Group(entry.offset),
+        _ => Found::Set(SetAt(entry.offset)),
+    }
+}
+
+/// Where a referral stands in its zone's arena: a count of name servers, then a fragment of these and their glue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReferralAt(u32);
+
+fn read_u32(arena: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([arena[at], arena[at + 1], arena[at + 2], arena[at + 3]])
+}
+
+impl ZoneImage {
+    pub fn node(&self, at: NodeAt) -> Node<'_> {
+        Node::read(&self.arena, at)
+    }
+
+    pub fn apex(&self) -> Node<'_> {
+        self.node(self.apex)
+    }
+
+    /// The node of a name in lower case, by the name's hash.
+    #[inline]
+    pub fn find(&self, name: &[u8], hash: u64) -> Option<Node<'_>> {
+        let tag = hash as u32;
+        let mut index = home(hash, self.slots.len());
+        loop {
+            let slot = self.slots[index];
+            if slot.node == 0 {
+                return None;
+            }
+            if slot.tag == tag {
+                let node = self.node(NodeAt(slot.node));
+                if node.name == name {
+                    return Some(node);
+                }
+            }
+            index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
+        }
+    }
+
+    pub fn set<'a>(&'a self, owner: Node<'a>, at: SetAt) -> Fragment<'a> {
+        Fragment::read(owner.name, &self.arena[at.0 as usize..])
+    }
+
+    /// The SOA as negative answers show it.
+    pub fn negative_soa(&self) -> SetAt {
+        SetAt(self.negative_soa)
+    }
+
+    /// How many name servers a referral has, and these with their glue.
+    pub fn referral<'a>(&'a self, cut: Node<'a>, at: ReferralAt) -> (u16, Fragment<'a>) {
+        let start = at.0 as usize;
+        let servers = u16::from_le_bytes([self.arena[start], self.arena[start + 1]]);
+        (servers, Fragment::read(cut.name, &self.arena[start + 2..]))
+    }
+
+    pub fn denial(&self) -> &Denial {
+        &self.denial
+    }
+
+    pub fn is_signed(&self) -> bool {
+        !matches!(self.denial, Denial::Unsigned)
+    }
+
+    /// Every node, in no particular order.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.slots.iter().filter(|slot| slot.node != 0).map(|slot| self.node(NodeAt(slot.node)))
+    }
+
+    /// What it takes in memory, groups left out.
+    pub fn bytes(&self) -> usize {
+        self.arena.len() + self.slots.len() * size_of::<Slot>() + size_of::<ZoneImage>()
+    }
+}
+
+/// Where the search for a hash begins in a table of this length.
+pub(super) fn home(hash: u64, length: usize) -> usize {
+    ((hash >> 32) * length as u64 >> 32) as usize
+}
