@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! A keyed hash of lower-cased names in wire form, made from the last label to the first: one pass gives the hash of a
 //! name and of every name above it.
 //!
@@ -272,21 +271,5 @@ mod tests {
                 }
             }
         }
-=======
-#[derive(Clone, Copy)]
-pub struct HashKey(pub [u64; 2]);
-impl HashKey {
-    pub fn extend(&self, parent: u64, label: &[u8]) -> u64 {
-        let mut h = parent ^ self.0[0];
-        for &b in label { h = (h ^ u64::from(b)).wrapping_mul(0x9E3779B97F4A7C15); h ^= h >> 29; }
-        h ^ (h >> 32)
-    }
-    pub fn of(&self, wire: &[u8]) -> u64 {
-        let mut starts = [0; 128];
-        let count = super::name::label_starts(wire, &mut starts);
-        let mut h = self.extend(self.0[1], &[0]);
-        for i in (0..count).rev() { let s = starts[i] as usize; h = self.extend(h, &wire[s..s + 1 + wire[s] as usize]); }
-        h
->>>>>>> 6aba850 (snapshot: zones as flat images, and what is wrong with their meaning)
     }
 }
