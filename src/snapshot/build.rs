@@ -54,7 +54,12 @@ pub fn build(zone: &ZoneData, key: &HashKey, settings: &Settings, problems: &mut
             "its arena is addressed with 32 bits",
             "delegate a part of it to a zone of its own",
         ));
-        return build(&ZoneData::new(zone.origin.clone(), zone.files[0].clone()), key, settings, &mut Problems::default());
+        return build(
+            &ZoneData::new(zone.origin.clone(), zone.files[0].clone()),
+            key,
+            settings,
+            &mut Problems::default(),
+        );
     }
     let Builder { arena, places, groups, counts, .. } = builder;
     let mut image = ZoneImage {

@@ -119,8 +119,7 @@ mod tests {
 
     #[test]
     fn names_hash_as_in_rfc_5155_appendix_a() {
-        let parameters =
-            Nsec3 { salt: vec![0xaa, 0xbb, 0xcc, 0xdd].into(), iterations: 12, chain: Vec::new().into() };
+        let parameters = Nsec3 { salt: vec![0xaa, 0xbb, 0xcc, 0xdd].into(), iterations: 12, chain: Vec::new().into() };
         for (name, hash) in [
             (&b"\x07example\0"[..], "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"),
             (b"\x01a\x07example\0", "35mthgpgcu1qg68fab165klnsnk3dpvl"),

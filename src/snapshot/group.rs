@@ -28,7 +28,10 @@ pub struct Alternative {
 pub enum Body {
     /// Rendered records of its own.
     Set(SetAt),
-    Alias { target: Target, evaluate_target_health: bool },
+    Alias {
+        target: Target,
+        evaluate_target_health: bool,
+    },
 }
 
 /// Where an alias leads.

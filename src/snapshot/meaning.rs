@@ -283,7 +283,9 @@ pub(super) fn check_denial(image: &ZoneImage, zone: &ZoneData, problems: &mut Pr
         Denial::Nsec3(chain) if chain.iterations > NSEC3_ITERATIONS_MAX => problems.push(Problem::error(
             file_start(zone),
             format!("the NSEC3 chain of {} has {} extra iterations", zone.origin, chain.iterations),
-            format!("each costs the server for every query; RFC 9276 wants 0, this server takes {NSEC3_ITERATIONS_MAX}"),
+            format!(
+                "each costs the server for every query; RFC 9276 wants 0, this server takes {NSEC3_ITERATIONS_MAX}"
+            ),
             "sign the zone again with 0 iterations",
         )),
         Denial::Unsigned if signed => problems.push(Problem::warning(

@@ -17,7 +17,7 @@
 //! another case than the owner's takes the way through `expand` instead.
 
 use super::layout::{Piece, names_in};
-use super::name::{label_starts, labels, LABELS_MAX, NAME_MAX};
+use super::name::{LABELS_MAX, NAME_MAX, label_starts, labels};
 use super::rtype::{Class, Type};
 
 /// Where the question's name stands in every message.

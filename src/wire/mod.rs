@@ -4,7 +4,6 @@ pub mod cookie;
 pub mod edns;
 pub mod hash;
 pub mod fragment;
-pub mod hash;
 pub mod layout;
 pub mod name;
 pub mod query;

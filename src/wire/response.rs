@@ -339,12 +339,7 @@ impl<'o, 'k> Response<'o, 'k> {
     }
 
     pub fn mark(&self) -> Mark {
-        Mark {
-            length: self.length,
-            counts: self.counts,
-            known: self.known.count,
-            question_known: self.question_known,
-        }
+        Mark { length: self.length, counts: self.counts, known: self.known.count, question_known: self.question_known }
     }
 
     /// Writes flags and counts, lets `tail` append what has its place reserved behind the limit, and ends.
@@ -403,7 +398,10 @@ mod tests {
         write(&mut response);
         let length = response.finish([0x84, 0], 1, |_, at| (at, 0));
         let message = hickory_proto::op::Message::from_vec(&out[..length]).unwrap();
-        message.all_sections().map(|record| format!("{} {} {}", record.name, record.record_type(), record.data)).collect()
+        message
+            .all_sections()
+            .map(|record| format!("{} {} {}", record.name, record.record_type(), record.data))
+            .collect()
     }
 
     fn fragment<'a>(owner: &'a [u8], arena: &'a mut Vec<u8>, rtype: Type, data: &[Vec<u8>]) -> Fragment<'a> {
