@@ -91,7 +91,11 @@ impl Watch {
         loop {
             let due = self.seen.changes().due();
             match due {
-                Some(due) if due > Instant::now() => sleep_until(due).await,
+                Some(due) if due > Instant::now() => tokio::select! {
+                    // A file that is closed is waited for no longer.
+                    () = self.seen.wake.notified() => {}
+                    () = sleep_until(due) => {}
+                },
                 due => return due.is_some(),
             }
         }
