@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::place::{Code, Place};
 use super::region::RegionId;
 
@@ -33,9 +35,10 @@ pub fn estimate(kilometres: f64) -> f64 {
     MILLISECONDS_AT_HOME + MILLISECONDS_PER_KILOMETRE * kilometres
 }
 
-/// What a row is about, other than a network.
+/// What a row is about.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum From {
+    Network(IpNet),
     Subdivision(Code, Code),
     Country(Code),
     Continent(Code),
@@ -48,13 +51,14 @@ pub(super) type Rows = Box<[Option<(f32, u32)>]>;
 /// All rows of `latency.csv`, by what they are about.
 #[derive(Debug, Default)]
 pub(super) struct Latencies {
+    /// All but the networks.
     pub by_from: HashMap<From, Rows>,
+    /// Wider ones before those inside them.
     pub networks: Vec<NetworkRows>,
 }
 
 #[derive(Debug)]
 pub(super) struct NetworkRows {
-    pub name: Box<str>,
     pub rows: Rows,
     /// The next wider network that has rows.
     pub around: Option<u32>,
@@ -72,10 +76,6 @@ impl Latencies {
             network = narrowest.around;
         }
         froms(place).find_map(|from| self.by_from.get(&from)?.get(region.index()).copied().flatten())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.by_from.is_empty() && self.networks.is_empty()
     }
 }
 

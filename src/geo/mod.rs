@@ -1,12 +1,18 @@
 //! Where clients are: from an address to a place, and from a place to what is near it.
 
-pub mod cidr_map;
-pub mod geography;
-pub mod latency;
 pub mod place;
 pub mod region;
+pub mod countries;
+pub mod csv;
 mod table;
+pub mod latency;
+mod rows;
+pub mod mmdb;
+pub mod geography;
+mod build;
+pub mod cidr_map;
 
+pub use build::GeoFile;
 pub use cidr_map::CidrMap;
 pub use geography::{Geography, Source};
 pub use place::{Code, Coordinates, Place, PlaceId, Spot};

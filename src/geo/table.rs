@@ -179,7 +179,7 @@ fn close<K: Key, V: Copy + PartialEq>(open: &mut Vec<(K, V)>, ranges: &mut Vec<(
 }
 
 /// Begins a range; one that begins at the same address was empty, and one with the same value goes on.
-fn push<K: Key, V: PartialEq>(ranges: &mut Vec<(K, V)>, start: K, value: V) {
+pub(super) fn push<K: Key, V: PartialEq>(ranges: &mut Vec<(K, V)>, start: K, value: V) {
     if ranges.last().is_some_and(|(before, _)| *before == start) {
         ranges.pop();
     }
