@@ -4,6 +4,7 @@ pub mod cidr_collection;
 pub mod fields;
 pub mod health_check;
 pub mod record_set;
+pub mod validate;
 pub mod vpc;
 pub mod zone;
 
