@@ -1,6 +1,7 @@
 //! All that touches the world: sockets, files, clocks, threads, randomness. Nothing outside this folder does.
 
 pub mod clock;
+pub mod folder;
 pub mod log;
 pub mod state;
 pub mod sys;

@@ -7,6 +7,7 @@ pub mod document;
 pub mod health_checks;
 pub mod json;
 pub mod octal;
+pub mod record_sets;
 pub mod toml;
 pub mod tree;
 pub mod vpcs;

@@ -1,3 +1,5 @@
+//! Health checks in both languages, and what is said about wrong ones.
+
 use super::*;
 
 fn toml(text: &str, limits: Limits) -> (BTreeMap<Id, HealthCheck>, Vec<String>) {

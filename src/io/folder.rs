@@ -1,0 +1,393 @@
+//! A folder of zones, from the disk to the model: all of it, or what changed since the last time.
+//!
+//! | file                                        | what it is                                           |
+//! |---------------------------------------------|------------------------------------------------------|
+//! | `NAME.zone`; `@.zone` or `.zone`            | a zone file; the root's                              |
+//! | `NAME.json`                                 | a zone as the AWS CLI dumps it                       |
+//! | `health-checks.toml`, `health-checks.json`  | health checks                                        |
+//! | `cidr-collections.toml`, `….json`           | CIDR collections                                     |
+//! | `vpcs.toml`                                 | VPCs                                                 |
+//! | anything else, and what begins with a dot   | not ours; a zone file may `$INCLUDE` it              |
+//!
+//! Zones are read by all cores at once, each built into what the caller wants of it before the next is read, so that
+//! the text and the records of one zone only lie in memory for each core.
+
+mod duplicates;
+mod files;
+mod includes;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use files::Stamp;
+
+use crate::model::zone::Visibility;
+use crate::model::{Limits, Shared, Vpc, ZoneData, validate};
+use crate::problem::{Problem, Problems};
+use crate::route53::{cidr_collections, health_checks, record_sets, vpcs};
+use crate::wire::name::Name;
+use crate::zonefile;
+
+/// The files that zones share, in the order they are read in.
+const SHARED_FILES: [&str; 5] =
+    ["health-checks.toml", "health-checks.json", "cidr-collections.toml", "cidr-collections.json", "vpcs.toml"];
+
+/// What a load brought.
+pub struct Folder<T> {
+    /// By file name.
+    pub zones: Vec<Zone<T>>,
+    pub shared: Shared,
+    /// Some of the shared files cannot be used as they stand; `shared` is what the load before brought, if any.
+    pub shared_failed: bool,
+    pub problems: Problems,
+    /// To be given to the next load.
+    pub seen: Seen,
+}
+
+/// One zone of a load.
+pub struct Zone<T> {
+    /// Its file, as problems name it. Two loads' zones with one file are the same zone.
+    pub file: Arc<str>,
+    pub origin: Name,
+    pub visibility: Visibility,
+    pub state: State,
+    /// What the caller made of it; none where it failed or did not change.
+    pub built: Option<T>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Loaded,
+    /// Nothing of it changed since the load before, and nothing it depends on; it did not fail then.
+    Unchanged,
+    /// It has errors: the last good version of it, if any, stays.
+    Failed,
+}
+
+/// One zone as read, for the caller to build what it serves.
+pub struct LoadedZone {
+    pub data: ZoneData,
+    /// It has errors already.
+    pub failed: bool,
+    pub stamp: Stamp,
+}
+
+/// What a load remembers, so that the next one reads only what changed.
+#[derive(Clone, Default)]
+pub struct Seen {
+    /// By file name.
+    zones: Vec<SeenZone>,
+    shared_stamps: Vec<Option<Stamp>>,
+    shared: Shared,
+    shared_failed: bool,
+    shared_problems: Problems,
+    limits: Limits,
+}
+
+/// Kept small: there may be a hundred thousand.
+#[derive(Clone)]
+struct SeenZone {
+    name: Box<str>,
+    stamp: Option<Stamp>,
+    /// None for a zone that its file's name tells all about and that has no problems.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone)]
+struct More {
+    origin: Name,
+    visibility: Visibility,
+    vpcs: Vec<Vpc>,
+    included: Vec<(PathBuf, Option<Stamp>)>,
+    problems: Problems,
+}
+
+/// What one worker found out about one zone.
+struct Outcome<T> {
+    zone: Zone<T>,
+    seen: SeenZone,
+    vpcs: Vec<Vpc>,
+    problems: Problems,
+}
+
+/// Loads the whole folder. Progress is told as zones done and zones in all. An error: the folder cannot be read.
+pub fn load(
+    dir: &Path,
+    limits: Limits,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Folder<LoadedZone>, Problem> {
+    load_with(dir, limits, &Seen::default(), progress, &|zone, _, _| Some(zone))
+}
+
+/// Loads what changed since `seen`. Each zone read is given to `build` on the thread that read it, with all that
+/// the zones share; problems that `build` adds are the zone's. If any of what the zones share changed, all are read.
+pub fn load_with<T: Send>(
+    dir: &Path,
+    limits: Limits,
+    seen: &Seen,
+    progress: &(dyn Fn(usize, usize) + Sync),
+    build: &(dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
+) -> Result<Folder<T>, Problem> {
+    let root = dir.canonicalize().map_err(|error| files::no_folder(dir, &error))?;
+    let mut problems = Problems::default();
+    let names = files::zone_files(dir, &mut problems)?;
+    let (mut next, same) = load_shared(dir, limits, seen);
+    problems.append(next.shared_problems.clone());
+
+    let load = Load { dir, root: &root, limits, shared: &next.shared, build };
+    let earlier = |name: &str| {
+        let at = seen.zones.binary_search_by(|zone| (*zone.name).cmp(name)).ok()?;
+        seen.zones.get(at).filter(|_| same)
+    };
+    let mut zones = Vec::with_capacity(names.len());
+    let mut told = Vec::with_capacity(names.len());
+    for outcome in in_parallel(&names, progress, &|name| load.zone(name, earlier(name))) {
+        let Outcome { zone, seen, vpcs, problems: its } = outcome;
+        problems.append(its);
+        zones.push(zone);
+        next.zones.push(seen);
+        told.push(vpcs);
+    }
+    drop(load);
+    let mut shared = next.shared.clone();
+    duplicates::vpc_regions(&mut zones, &told, &mut shared, &mut problems);
+    duplicates::same_zone(&mut zones, &mut problems);
+    duplicates::unknown_vpcs(&zones, &shared, &mut problems);
+    for (zone, seen) in zones.iter().zip(&mut next.zones) {
+        // Failed for what another file says: it is to be read again even if its own file stays as it is.
+        if zone.state == State::Failed && !seen.has_errors() {
+            seen.stamp = None;
+        }
+    }
+    problems.sort();
+    Ok(Folder { zones, shared, shared_failed: next.shared_failed, problems, seen: next })
+}
+
+/// Reads what the zones share, unless it is as `seen` has it; tells which.
+fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
+    let paths = SHARED_FILES.map(|name| dir.join(name));
+    let stamps: Vec<Option<Stamp>> = paths.iter().map(|path| files::stamp(path)).collect();
+    if stamps == seen.shared_stamps && limits == seen.limits {
+        return (Seen { zones: Vec::new(), ..seen.clone() }, true);
+    }
+    let mut problems = Problems::default();
+    let mut shared = Shared::default();
+    for ((name, path), _) in SHARED_FILES.iter().zip(&paths).zip(&stamps).filter(|(_, stamp)| stamp.is_some()) {
+        let file = files::shown(path);
+        let bytes = match files::read(path) {
+            Ok((bytes, _)) => bytes,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        let problems = &mut problems;
+        match *name {
+            "health-checks.toml" => shared.health_checks = health_checks::read_toml(file, &bytes, limits, problems),
+            "health-checks.json" => {
+                for check in health_checks::read_json(file, &bytes, limits, problems).into_values() {
+                    if let Some(first) = shared.health_checks.get(&check.id) {
+                        problems.push(duplicates::said_before("health check", &check.id, &check.at, &first.at));
+                    } else {
+                        shared.health_checks.insert(check.id.clone(), check);
+                    }
+                }
+            }
+            "cidr-collections.toml" => shared.collections = cidr_collections::read_toml(file, &bytes, limits, problems),
+            "cidr-collections.json" => {
+                for collection in cidr_collections::read_json(file, &bytes, limits, problems).into_values() {
+                    if let Some(first) = shared.collections.get(&collection.name) {
+                        let problem =
+                            duplicates::said_before("collection", &collection.name, &collection.at, &first.at);
+                        problems.push(problem);
+                    } else {
+                        shared.collections.insert(collection.name.clone(), collection);
+                    }
+                }
+            }
+            _ => shared.vpcs = vpcs::read_toml(file, &bytes, problems),
+        }
+    }
+    validate::health_checks(&shared.health_checks, limits, &mut problems);
+    let failed = problems.errors() > 0;
+    // Nothing was loaded before: what can be used is better than nothing.
+    if failed && !seen.shared_stamps.is_empty() {
+        shared = seen.shared.clone();
+    }
+    let next = Seen {
+        zones: Vec::new(),
+        shared_stamps: stamps,
+        shared,
+        shared_failed: failed,
+        shared_problems: problems,
+        limits,
+    };
+    (next, false)
+}
+
+/// What the loading of every zone has in common.
+struct Load<'a, T> {
+    dir: &'a Path,
+    root: &'a Path,
+    limits: Limits,
+    shared: &'a Shared,
+    build: &'a (dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
+}
+
+impl<T> Load<'_, T> {
+    /// None where the file is no regular file, or is gone.
+    fn zone(&self, name: &str, earlier: Option<&SeenZone>) -> Option<Outcome<T>> {
+        let path = self.dir.join(name);
+        let stamp = files::stamp(&path)?;
+        match earlier {
+            Some(earlier) if earlier.is_current(stamp) => Some(self.unchanged(&path, earlier)),
+            _ => Some(self.changed(name, &path)),
+        }
+    }
+
+    fn unchanged(&self, path: &Path, earlier: &SeenZone) -> Outcome<T> {
+        let (origin, visibility, vpcs, problems) = match &earlier.more {
+            Some(more) => (more.origin.clone(), more.visibility.clone(), more.vpcs.clone(), more.problems.clone()),
+            None => (origin_of(&earlier.name), Visibility::Public, Vec::new(), Problems::default()),
+        };
+        let state = if problems.errors() > 0 { State::Failed } else { State::Unchanged };
+        let zone = Zone { file: files::shown(path), origin, visibility, state, built: None };
+        Outcome { zone, seen: earlier.clone(), vpcs, problems }
+    }
+
+    fn changed(&self, name: &str, path: &Path) -> Outcome<T> {
+        let file = files::shown(path);
+        let mut problems = Problems::default();
+        let mut vpcs = Vec::new();
+        let mut included = Vec::new();
+        let mut stamp = None;
+        let mut made = None;
+        match files::read(path) {
+            Err(problem) => problems.push(problem),
+            Ok((bytes, its)) => {
+                stamp = Some(its);
+                let data = if name.ends_with(".json") {
+                    let dump = record_sets::read(name_of(name).ok(), file.clone(), &bytes, self.limits, &mut problems);
+                    dump.map(|dump| {
+                        vpcs = dump.vpcs;
+                        dump.zone
+                    })
+                } else {
+                    let includes = includes::FolderIncludes::new(self.dir, self.root);
+                    let data = self.zone_file(name, &file, &bytes, &includes, &mut problems);
+                    included = includes.into_files();
+                    data
+                };
+                drop(bytes);
+                if let Some(mut data) = data {
+                    validate::record_sets(&mut data, self.shared, self.limits, &mut problems);
+                    let (origin, visibility) = (data.origin.clone(), data.visibility.clone());
+                    let failed = problems.errors() > 0;
+                    let built = (self.build)(LoadedZone { data, failed, stamp: its }, self.shared, &mut problems);
+                    made = Some((origin, visibility, built));
+                }
+            }
+        }
+        let (origin, visibility, built) = made.unwrap_or_else(|| (origin_of(name), Visibility::Public, None));
+        let failed = problems.errors() > 0;
+        let state = if failed { State::Failed } else { State::Loaded };
+        let plain = problems.is_empty()
+            && included.is_empty()
+            && vpcs.is_empty()
+            && visibility == Visibility::Public
+            && origin == origin_of(name);
+        let more = (!plain).then(|| {
+            let (origin, visibility) = (origin.clone(), visibility.clone());
+            Box::new(More { origin, visibility, vpcs: vpcs.clone(), included, problems: problems.clone() })
+        });
+        let zone = Zone { file, origin, visibility, state, built: built.filter(|_| !failed) };
+        Outcome { zone, seen: SeenZone { name: name.into(), stamp, more }, vpcs, problems }
+    }
+
+    fn zone_file(
+        &self,
+        name: &str,
+        file: &Arc<str>,
+        bytes: &[u8],
+        includes: &includes::FolderIncludes,
+        problems: &mut Problems,
+    ) -> Option<ZoneData> {
+        // A comment inside may name the zone, whatever the file is called; the root stands in until it is read.
+        let named = name_of(name);
+        let data =
+            zonefile::parse(&named.clone().unwrap_or_else(|_| Name::root()), file.clone(), bytes, includes, problems);
+        match named {
+            Err(why) if data.origin.is_root() => {
+                let remedy = "name the file after its zone, as example.com.zone";
+                problems.push(Problem::error(
+                    files::whole(file),
+                    format!("the file's name is not a zone's: {why}"),
+                    "",
+                    remedy,
+                ));
+                None
+            }
+            _ => Some(data),
+        }
+    }
+}
+
+impl SeenZone {
+    fn has_errors(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.problems.errors() > 0)
+    }
+
+    fn is_current(&self, stamp: Stamp) -> bool {
+        let included = self.more.as_ref().map_or(&[][..], |more| more.included.as_slice());
+        self.stamp == Some(stamp) && included.iter().all(|(path, stamp)| files::stamp(path) == *stamp)
+    }
+}
+
+/// The zone that a file is named after. Escapes are master files': `\047` is a slash.
+fn name_of(file_name: &str) -> Result<Name, String> {
+    let stem = file_name.strip_suffix(".zone").or(file_name.strip_suffix(".json")).unwrap_or(file_name);
+    match stem {
+        "" | "@" | "." => Ok(Name::root()),
+        stem => Name::parse_absolute(stem).map(|name| name.to_lowercase()).map_err(|error| error.to_string()),
+    }
+}
+
+fn origin_of(file_name: &str) -> Name {
+    name_of(file_name).unwrap_or_else(|_| Name::root())
+}
+
+/// Does the work on every core, and returns what came of it in the order of the items.
+fn in_parallel<T: Send>(
+    names: &[String],
+    progress: &(dyn Fn(usize, usize) + Sync),
+    work: &(dyn Fn(&str) -> Option<T> + Sync),
+) -> Vec<T> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(names.len());
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let worker = || {
+        let mut made = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(name) = names.get(index) else { return made };
+            made.extend(work(name).map(|outcome| (index, outcome)));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
+        }
+    };
+    let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();
+        let mut all = worker();
+        for other in others {
+            match other.join() {
+                Ok(made) => all.extend(made),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    });
+    all.sort_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! What only all files together show: two that claim one zone, VPCs that nobody described, regions that disagree.
+
+use std::collections::HashMap;
+
+use super::{State, Zone, files};
+use crate::model::zone::Visibility;
+use crate::model::{Id, Shared, Vpc};
+use crate::problem::{At, Problem, Problems};
+use crate::wire::name::Name;
+
+/// A zone belongs to one file. The first by name keeps it; a private zone is another one for other VPCs.
+pub fn same_zone<T>(zones: &mut [Zone<T>], problems: &mut Problems) {
+    let mut first: HashMap<Name, Vec<usize>> = HashMap::with_capacity(zones.len());
+    let mut clashes = Vec::new();
+    for (index, zone) in zones.iter().enumerate() {
+        let same_name = first.entry(zone.origin.clone()).or_default();
+        match same_name.iter().find(|&&other| meet(&zones[other].visibility, &zone.visibility)) {
+            Some(&other) => clashes.push((index, zones[other].file.clone())),
+            None => same_name.push(index),
+        }
+    }
+    for (index, other) in clashes {
+        let zone = &mut zones[index];
+        let what = format!("the zone {} is claimed by {other} too", zone.origin);
+        let why = "a zone belongs to one file; the other one is served";
+        fail(zone);
+        problems.push(Problem::error(files::whole(&zone.file), what, why, "keep one of the two"));
+    }
+}
+
+fn meet(one: &Visibility, other: &Visibility) -> bool {
+    match (one, other) {
+        (Visibility::Public, Visibility::Public) => true,
+        (Visibility::Private(one), Visibility::Private(other)) => one.iter().any(|vpc| other.contains(vpc)),
+        _ => false,
+    }
+}
+
+/// Takes the regions that dumps tell of VPCs; one that another file contradicts fails its zone.
+pub fn vpc_regions<T>(zones: &mut [Zone<T>], told: &[Vec<Vpc>], shared: &mut Shared, problems: &mut Problems) {
+    for (zone, told) in zones.iter_mut().zip(told) {
+        for vpc in told {
+            let Some(known) = shared.vpcs.get_mut(&vpc.id) else {
+                shared.vpcs.insert(vpc.id.clone(), vpc.clone());
+                continue;
+            };
+            match (&known.region, &vpc.region) {
+                (Some(one), Some(other)) if one != other => {
+                    let what = format!("VPC {:?} is in {other:?} here", vpc.id);
+                    let why = format!("{}:{} says {one:?}", known.at.file, known.at.line);
+                    fail(zone);
+                    problems.push(Problem::error(vpc.at.clone(), what, why, "correct one of the two"));
+                }
+                (None, Some(_)) => known.region = vpc.region.clone(),
+                _ => {}
+            }
+        }
+    }
+}
+
+pub fn unknown_vpcs<T>(zones: &[Zone<T>], shared: &Shared, problems: &mut Problems) {
+    for zone in zones {
+        let Visibility::Private(vpcs) = &zone.visibility else { continue };
+        for id in vpcs.iter().filter(|id| shared.vpcs.get(*id).is_none_or(|vpc| vpc.networks.is_empty())) {
+            let what = format!("VPC {id:?} has no client networks");
+            let why = "no query is taken to come from it, except with --vpc";
+            let remedy = format!("say which they are in vpcs.toml: [vpc.{id}] networks = [\"10.0.0.0/16\"]");
+            problems.push(Problem::warning(files::whole(&zone.file), what, why, remedy));
+        }
+    }
+}
+
+pub fn said_before(what: &str, id: &Id, at: &At, first: &At) -> Problem {
+    let why = format!("{}:{} says it first", first.file, first.line);
+    Problem::error(at.clone(), format!("{what} {id:?} is said twice"), why, "keep one of the two")
+}
+
+fn fail<T>(zone: &mut Zone<T>) {
+    zone.state = State::Failed;
+    zone.built = None;
+}

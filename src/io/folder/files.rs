@@ -1,0 +1,109 @@
+//! Single files of a folder: which are ours, what they hold, whether they changed.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::problem::{At, Problem, Problems};
+
+/// Ours: a file larger than this is no zone; the root zone has 2 MiB.
+pub const FILE_MAX: u64 = 2 << 30;
+
+/// What tells one state of a file from the next: an edit changes its times or size, a replacement its inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: i128,
+    changed: i128,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// None for what is not there, or is no regular file. Symbolic links are followed.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
+}
+
+/// The names of the files that hold a zone, sorted.
+pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<String>, Problem> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| no_folder(dir, &error))? {
+        let name = entry.map_err(|error| no_folder(dir, &error))?.file_name();
+        match name.to_str() {
+            Some(name) if is_zone_file(name) => names.push(name.to_string()),
+            Some(_) => {}
+            None => {
+                let at = whole(&shown(&dir.join(&name)));
+                if name.as_encoded_bytes().ends_with(b".zone") || name.as_encoded_bytes().ends_with(b".json") {
+                    problems.push(Problem::warning(at, "the file's name is not UTF-8", "it is not read", "rename it"));
+                }
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Editors and deployments leave files that begin with a dot; only the root zone's is meant.
+fn is_zone_file(name: &str) -> bool {
+    let ours = name.ends_with(".zone") || (name.ends_with(".json") && !super::SHARED_FILES.contains(&name));
+    ours && (!name.starts_with('.') || name == ".zone")
+}
+
+/// All of a regular file, and its stamp from before it was read.
+pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Problem> {
+    let problem = |what: String, remedy: &str| Problem::error(whole(&shown(path)), what, "", remedy);
+    let unreadable = |error: io::Error| {
+        problem(format!("the file cannot be read: {error}"), "see who may read it, and that it is there")
+    };
+    // Without O_NONBLOCK, what was swapped for a pipe in this moment would be waited for.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(problem("this is not a regular file".into(), "put a file in its place"));
+    }
+    let too_large = || problem(format!("the file is larger than {} GiB", FILE_MAX >> 30), "split it");
+    if metadata.len() > FILE_MAX {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(too_large());
+    }
+    if bytes.is_empty() {
+        // An editor that is about to write leaves this for a moment; a zone must not lose its records by it.
+        return Err(problem("the file is empty".into(), "write it, or take it away"));
+    }
+    Ok((bytes, Stamp::of(&metadata)))
+}
+
+/// A path as problems show it: as the user gave the folder, so relative if that was.
+pub fn shown(path: &Path) -> Arc<str> {
+    path.to_string_lossy().into()
+}
+
+/// A file as a whole.
+pub fn whole(file: &Arc<str>) -> At {
+    At { file: file.clone(), line: 1, column: 1, length: 0 }
+}
+
+pub fn no_folder(dir: &Path, error: &io::Error) -> Problem {
+    let remedy = "name a folder of zones with --zones, or in fingerpost.toml";
+    Problem::error(whole(&shown(dir)), format!("the folder cannot be read: {error}"), "", remedy)
+}
