@@ -29,7 +29,8 @@ impl Reader<'_> {
             return Err(Fault::new(start, end, "a directive has no routing").remedy("put the comment behind a record"));
         }
         if word.is("$ORIGIN") {
-            let field = fields.required("the new origin")?;
+            let field =
+                fields.required("the new origin").map_err(|fault| fault.remedy("write: $ORIGIN example.com."))?;
             let mut name = Vec::new();
             field.name_into(&origin, &mut name)?;
             finish(&fields, "write: $ORIGIN example.com.")?;
@@ -37,14 +38,15 @@ impl Reader<'_> {
             return Ok(());
         }
         if word.is("$TTL") {
-            let field = fields.required("the default TTL")?;
+            let field = fields.required("the default TTL").map_err(|fault| fault.remedy("write: $TTL 3600"))?;
             let ttl = self.ttl_value(&field)?;
             finish(&fields, "write: $TTL 3600")?;
             self.default_ttl = Some(ttl);
             return Ok(());
         }
         if word.is("$INCLUDE") {
-            let path = fields.required("the file to include")?;
+            let path =
+                fields.required("the file to include").map_err(|fault| fault.remedy("write: $INCLUDE file origin"))?;
             let mut inner = origin.clone();
             if let Some(field) = fields.optional() {
                 inner.clear();

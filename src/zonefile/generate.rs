@@ -53,13 +53,8 @@ impl Reader<'_> {
         let Kind::Record(rtype) = header.kind else {
             return Err(field.fault("$GENERATE makes no aliases").remedy("write each alias on its own line"));
         };
-        let Some((start, end)) = fields.rest() else {
-            return Err(fields
-                .required("its data")
-                .map(|_| ())
-                .err()
-                .map_or_else(|| field.fault("$GENERATE has no data"), with_form));
-        };
+        fields.clone().required("its data").map_err(with_form)?;
+        let Some((start, end)) = fields.rest() else { return Ok(()) };
         let annotation = self.annotation(source.text, entry)?;
         let data_text = data_text(source.text, &fields, start, end);
         let data_parts = template(&data_text, start)?;

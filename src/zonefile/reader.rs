@@ -29,7 +29,7 @@ pub struct Reader<'a> {
     pub includes: &'a dyn Includes,
     pub problems: &'a mut Problems,
     /// Warnings about the entry being read.
-    pub warnings: Vec<Box<Fault>>,
+    pub warnings: Vec<Fault>,
     /// What `$TTL` set, or the minimum of an SOA without a TTL.
     pub default_ttl: Option<u32>,
     /// The last TTL that a record said itself (RFC 1035, 5.1).
@@ -101,7 +101,7 @@ impl Reader<'_> {
                 self.problems.push(source.problem(Severity::Error, *fault));
             }
             for fault in self.warnings.drain(..) {
-                self.problems.push(source.problem(Severity::Warning, *fault));
+                self.problems.push(source.problem(Severity::Warning, fault));
             }
             source.start = next;
             source.line = source.line.saturating_add(entry.lines);
@@ -127,29 +127,33 @@ impl Reader<'_> {
         let directive = entry.tokens.first().is_some_and(|first| source.text.get(first.start) == Some(&b'$'));
         if !directive && !entry.tokens.is_empty() {
             // Whatever is wrong with the name too, one problem is enough for an entry.
-            let _ = Self::owner(source, entry);
+            let _ = self.owner(source, entry);
         }
     }
 
     /// Takes the owner that the entry names; a blank one means that of the record before.
-    fn owner(source: &mut Source<'_>, entry: &Entry) -> Outcome<()> {
+    fn owner(&mut self, source: &mut Source<'_>, entry: &Entry) -> Outcome<()> {
         let Source { text, origin, owner, .. } = source;
         let field = Fields::new(text, entry, origin).required("an owner")?;
         if !entry.blank_start {
             owner.clear();
             return field.name_into(origin, owner);
         }
-        match owner.is_empty() {
-            false => Ok(()),
-            true => Err(field
-                .fault("this record has no owner")
-                .why("the line starts with a blank, and no record stands before it")
-                .remedy("start the line with a name, or with @ for the zone itself")),
+        if owner.is_empty() {
+            // As NSD does; BIND refuses the file.
+            owner.extend_from_slice(origin);
+            self.warnings.push(
+                *field
+                    .fault("this record has no owner, so the origin is taken")
+                    .why("the line starts with a blank, and no record stands before it")
+                    .remedy("start the line with @"),
+            );
         }
+        Ok(())
     }
 
     fn record(&mut self, source: &mut Source<'_>, entry: &Entry) -> Outcome<()> {
-        Self::owner(source, entry)?;
+        self.owner(source, entry)?;
         let source = &*source;
         let mut fields = Fields::new(source.text, entry, &source.origin);
         if !entry.blank_start {
@@ -198,7 +202,9 @@ impl Reader<'_> {
     pub fn header(&mut self, fields: &mut Fields<'_>) -> Outcome<Header> {
         let (mut ttl, mut class) = (None, None);
         loop {
-            let field = fields.required("a record type")?;
+            let field = fields
+                .required("a record type")
+                .map_err(|fault| fault.remedy("write: name TTL IN type data, where TTL and IN may be left out"))?;
             if class.is_none() {
                 match field.bytes {
                     [b'I' | b'i', b'N' | b'n'] => {
@@ -206,11 +212,10 @@ impl Reader<'_> {
                         continue;
                     }
                     b"AWS" => {
-                        let word = fields.required("the word ALIAS")?;
+                        let form = "write: name AWS ALIAS A target $self false";
+                        let word = fields.required("the word ALIAS").map_err(|fault| fault.remedy(form))?;
                         if !word.is("ALIAS") {
-                            return Err(word
-                                .is_not("the word ALIAS")
-                                .remedy("write: name AWS ALIAS A target $self false"));
+                            return Err(word.is_not("the word ALIAS").remedy(form));
                         }
                         return Ok(Header { ttl, kind: Kind::Alias });
                     }
@@ -252,7 +257,7 @@ impl Reader<'_> {
             return Ok(value);
         }
         self.warnings.push(
-            field
+            *field
                 .fault(format!("the TTL {value} counts as 0"))
                 .why("the largest is 2147483647 (RFC 2181, 8)")
                 .remedy("write a smaller one"),
@@ -288,7 +293,7 @@ impl Reader<'_> {
             && let Some(first) = entry.tokens.first()
         {
             let fault = Fault::new(first.start, first.end, what).why("servers differ in what they take");
-            self.warnings.push(fault.remedy("put $TTL 3600, say, at the top of the file"));
+            self.warnings.push(*fault.remedy("put $TTL 3600, say, at the top of the file"));
         }
     }
 

@@ -177,7 +177,7 @@ impl Reader<'_> {
                 if *ttl != other {
                     let least = (*ttl).min(other);
                     self.warnings.push(
-                        fault(format!("record set {shown} has the TTLs {ttl} and {other}, so it has {least}"))
+                        *fault(format!("record set {shown} has the TTLs {ttl} and {other}, so it has {least}"))
                             .why(before)
                             .remedy("give its lines one TTL"),
                     );

@@ -107,6 +107,7 @@ impl Entry {
                         );
                     }
                     self.push(Token { start: at + 1, end, quoted: true, glued: at == last_end });
+                    self.lines += text[at..end].iter().filter(|&&byte| byte == b'\n').count() as u32;
                     at = if text.get(end) == Some(&b'"') { end + 1 } else { end };
                     last_end = at;
                 }
@@ -196,7 +197,8 @@ fn quoted_end(text: &[u8], start: usize) -> usize {
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' | b'\n' => break,
-            b'\\' => at = behind_escape(text, at),
+            // BIND and NSD take an escaped line end as part of the string.
+            b'\\' => at = text.len().min(at + 2),
             _ => at += 1,
         }
     }
@@ -244,6 +246,7 @@ mod tests {
             ("", "", 0),
             ("\r\n", "", 2),
             ("a\\\nb", "a\\", 3),
+            ("\"a\\\nb\"\nc", "\"a\\\nb\"", 7),
         ] {
             let (shown, end, entry) = scan(text);
             assert_eq!(shown.join("|"), tokens, "{text:?}");

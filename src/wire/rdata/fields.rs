@@ -72,9 +72,10 @@ impl<'a> Field<'a> {
         !self.quoted && self.bytes.eq_ignore_ascii_case(word.as_bytes())
     }
 
-    pub fn number<N: TryFrom<u64> + Display>(&self, most: N) -> Outcome<N> {
+    pub fn number<N: TryFrom<u64> + Display + PartialOrd>(&self, most: N) -> Outcome<N> {
         digits(self.bytes)
             .and_then(|value| N::try_from(value).ok())
+            .filter(|value| *value <= most)
             .ok_or_else(|| self.is_not(format!("a number from 0 to {most}")))
     }
 

@@ -48,6 +48,24 @@ pub const CERT_TYPES: Words = &[
 /// DSYNC schemes (RFC 9859).
 pub const DSYNC_SCHEMES: Words = &[(1, "NOTIFY")];
 
+/// Flags of DNSKEY and KEY records (RFC 2535, 3.1.2; RFC 4034, 2.1.1; RFC 5011, 3).
+pub const KEY_FLAGS: Words = &[
+    (0x0001, "KSK"),
+    (0x0001, "SEP"),
+    (0x0080, "REVOKE"),
+    (0x0000, "USER"),
+    (0x0100, "ZONE"),
+    (0x0200, "HOST"),
+    (0x0200, "ENTITY"),
+    (0x1000, "EXTEND"),
+    (0x4000, "NOCONF"),
+    (0x8000, "NOAUTH"),
+    (0xc000, "NOKEY"),
+];
+
+/// Protocols of DNSKEY and KEY records (RFC 2535, 3.1.3).
+pub const KEY_PROTOCOLS: Words = &[(1, "TLS"), (2, "EMAIL"), (3, "DNSSEC"), (4, "IPSEC"), (255, "ALL"), (255, "ANY")];
+
 /// Protocols of WKS records.
 pub const PROTOCOLS: Words = &[(1, "ICMP"), (6, "TCP"), (17, "UDP")];
 

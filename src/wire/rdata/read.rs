@@ -14,6 +14,8 @@ pub fn read(piece: Piece, fields: &mut Fields<'_>, out: &mut Vec<u8>) -> Outcome
     match piece {
         Piece::U8 => out.push(fields.required("a number")?.number(u8::MAX)?),
         Piece::U16 => put_u16(fields.required("a number")?.number(u16::MAX)?, out),
+        Piece::KeyFlags => put_u16(key_flags(&fields.required("the flags of the key")?)?, out),
+        Piece::KeyProtocol => out.push(word_or_u8(fields, mnemonic::KEY_PROTOCOLS, "a protocol")?),
         Piece::U32 => out.extend_from_slice(&fields.required("a number")?.number(u32::MAX)?.to_be_bytes()),
         Piece::U64 => out.extend_from_slice(&fields.required("a number")?.number(u64::MAX)?.to_be_bytes()),
         Piece::Period => {
@@ -130,6 +132,20 @@ fn word_or_u8(fields: &mut Fields<'_>, words: Words, wanted: &str) -> Outcome<u8
             field.number(u8::MAX).map_err(|_| field.is_not(format!("{wanted}: a number up to 255 or its mnemonic")))
         }
     }
+}
+
+/// A number, hexadecimal too, or words with bars between them (RFC 2535, 7.1).
+fn key_flags(field: &Field<'_>) -> Outcome<u16> {
+    let text = field.text().unwrap_or_default();
+    if let Some(found) = text.strip_prefix("0x").and_then(|digits| u16::from_str_radix(digits, 16).ok()) {
+        return Ok(found);
+    }
+    if text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        let words = text.split('|').map(|word| mnemonic::number(mnemonic::KEY_FLAGS, word.as_bytes()));
+        let flags = words.reduce(|all, each| Some(all? | each?)).flatten();
+        return flags.ok_or_else(|| field.is_not("a number from 0 to 65535 or flags by name, as ZONE|KSK"));
+    }
+    field.number(u16::MAX)
 }
 
 pub fn ipv4(field: &Field<'_>) -> Outcome<Ipv4Addr> {

@@ -69,7 +69,11 @@ pub fn read(fields: &mut Fields<'_>, out: &mut Vec<u8>) -> Outcome<()> {
             return Err(next.fault("something follows the quoted value directly").remedy("put a blank between them"));
         }
         let mut encoded = Vec::new();
-        encode(key, &field, value, &mut encoded)?;
+        if key_text.starts_with(b"key") {
+            encode_numbered(key, &field, value, &mut encoded)?;
+        } else {
+            encode(key, &field, value, &mut encoded)?;
+        }
         if found.len() >= PARAMETERS_MAX {
             return Err(field.fault("the record has too many parameters"));
         }
@@ -104,15 +108,29 @@ fn check_mandatory(found: &[(u16, Vec<u8>, Field<'_>)]) -> Outcome<()> {
     Ok(())
 }
 
+/// RFC 9460, 2.1: the value of a key written by its number is the wire form itself.
+fn encode_numbered(key: u16, field: &Field<'_>, value: Option<Field<'_>>, out: &mut Vec<u8>) -> Outcome<()> {
+    if let Some(value) = value {
+        value.unescape_into(out)?;
+    }
+    match show_value(key, &mut Cursor::new(out), &mut String::new()) {
+        Some(()) => Ok(()),
+        None => {
+            let word = key_word(key);
+            Err(value
+                .unwrap_or(*field)
+                .fault(format!("this is no value of {word} in wire form"))
+                .remedy(format!("write {word}=…, which takes the form people read")))
+        }
+    }
+}
+
 fn encode(key: u16, field: &Field<'_>, value: Option<Field<'_>>, out: &mut Vec<u8>) -> Outcome<()> {
     if matches!(key, NO_DEFAULT_ALPN | OHTTP) {
         return match value {
             None => Ok(()),
             Some(value) => Err(value.fault(format!("{} takes no value", key_word(key))).remedy("write the word alone")),
         };
-    }
-    if key > OHTTP {
-        return value.map_or(Ok(()), |value| value.unescape_into(out));
     }
     let value = value.filter(|value| !value.bytes.is_empty()).ok_or_else(|| {
         let word = key_word(key);

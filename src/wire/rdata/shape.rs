@@ -15,6 +15,10 @@ pub enum Piece {
     Stamp,
     /// A record type.
     RecordType,
+    /// The flags of a DNSKEY or KEY record, by number or mnemonics.
+    KeyFlags,
+    /// The protocol of a DNSKEY or KEY record, by number or mnemonic.
+    KeyProtocol,
     /// A DNSSEC algorithm, by number or mnemonic.
     Algorithm,
     /// A digest algorithm of DS records, by number or mnemonic.
@@ -123,8 +127,8 @@ pub fn shape(rtype: Type) -> Option<Shape> {
             &[RecordType, Algorithm, U8, Period, Stamp, Stamp, U16, Name, Base64],
             "A 13 2 3600 20300101000000 20291201000000 12345 example.com. AQIDBA==",
         ),
-        Type::DNSKEY | Type::CDNSKEY | Type::RKEY => (&[U16, U8, Algorithm, Base64], "257 3 13 AQIDBA=="),
-        Type::KEY => (&[U16, U8, Algorithm, Base64OrNothing], "256 3 5 AQIDBA=="),
+        Type::DNSKEY | Type::CDNSKEY | Type::RKEY => (&[KeyFlags, KeyProtocol, Algorithm, Base64], "257 3 13 AQIDBA=="),
+        Type::KEY => (&[KeyFlags, KeyProtocol, Algorithm, Base64OrNothing], "256 3 5 AQIDBA=="),
         Type::NSEC => (&[Name, TypeBitmap], "next.example.com. A RRSIG NSEC"),
         Type::NXT => (&[Name, OldTypeBitmap], "next.example.com. A SIG NXT"),
         Type::NSEC3 => (&[U8, U8, U16, Salt, Hash, TypeBitmap], "1 0 0 - 2VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S A RRSIG"),

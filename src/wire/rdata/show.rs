@@ -15,8 +15,8 @@ use crate::wire::rtype::Type;
 /// Appends one piece; none if the data is not as the piece has to be.
 pub fn show(piece: Piece, cursor: &mut Cursor<'_>, out: &mut String) -> Option<()> {
     match piece {
-        Piece::U8 | Piece::Algorithm | Piece::DigestType => number(cursor.u8()?, out),
-        Piece::U16 => number(cursor.u16()?, out),
+        Piece::U8 | Piece::KeyProtocol | Piece::Algorithm | Piece::DigestType => number(cursor.u8()?, out),
+        Piece::U16 | Piece::KeyFlags => number(cursor.u16()?, out),
         Piece::U32 | Piece::Period => number(cursor.u32()?, out),
         Piece::U64 => number(cursor.u64()?, out),
         Piece::Stamp => out.push_str(&stamp::show(cursor.u32()?)),
