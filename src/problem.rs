@@ -1,10 +1,14 @@
 //! What is wrong with an operator's files: every problem names the thing, the place and the remedy.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 /// More problems than this are counted, not kept: nobody reads them, and a hostile file must not fill the memory.
 pub const PROBLEMS_MAX: usize = 10_000;
+
+/// Lines longer than this are not shown as an excerpt: a dump may be one line of megabytes.
+pub const EXCERPT_MAX: usize = 240;
 
 /// A place in a file. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +152,31 @@ impl Problems {
         self.kept.iter()
     }
 
+    /// The files with problems whose line is not shown yet.
+    pub fn without_excerpt(&self) -> BTreeSet<Arc<str>> {
+        self.kept.iter().filter(|problem| problem.excerpt.is_none()).map(|problem| problem.at.file.clone()).collect()
+    }
+
+    /// Gives the problems of a file their lines, unless these are too long to be shown.
+    pub fn add_excerpts(&mut self, file: &str, text: &[u8]) {
+        let mut wanting: Vec<&mut Problem> =
+            self.kept.iter_mut().filter(|problem| problem.excerpt.is_none() && *problem.at.file == *file).collect();
+        wanting.sort_by_key(|problem| problem.at.line);
+        let mut lines = (1u32..).zip(text.split(|&byte| byte == b'\n'));
+        let mut current = lines.next();
+        for problem in wanting {
+            while current.is_some_and(|(number, _)| number < problem.at.line) {
+                current = lines.next();
+            }
+            if let Some((number, line)) = current
+                && number == problem.at.line
+                && line.len() <= EXCERPT_MAX
+            {
+                problem.excerpt = Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+            }
+        }
+    }
+
     pub fn errors(&self) -> usize {
         self.errors
     }
@@ -183,5 +212,18 @@ mod tests {
         ] {
             assert_eq!(nearest(word, known), meant, "{word}");
         }
+    }
+
+    #[test]
+    fn problems_get_their_lines() {
+        let mut problems = Problems::default();
+        for (file, line) in [("z", 3), ("z", 1), ("z", 9), ("y", 1)] {
+            let at = At { file: file.into(), line, column: 1, length: 0 };
+            problems.push(Problem::error(at, "what", "", ""));
+        }
+        problems.add_excerpts("z", b"one\r\ntwo\nthr\xffee");
+        let lines: Vec<_> = problems.iter().map(|problem| problem.excerpt.as_deref()).collect();
+        assert_eq!(lines, [Some("thr\u{fffd}ee"), Some("one"), None, None]);
+        assert_eq!(problems.without_excerpt().len(), 2);
     }
 }

@@ -116,7 +116,7 @@ pub fn load(
     dir: &Path,
     limits: Limits,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Folder<LoadedZone>, Problem> {
+) -> Result<Folder<LoadedZone>, Box<Problem>> {
     load_with(dir, limits, &Seen::default(), progress, &|zone, _, _| Some(zone))
 }
 
@@ -128,7 +128,7 @@ pub fn load_with<T: Send>(
     seen: &Seen,
     progress: &(dyn Fn(usize, usize) + Sync),
     build: &(dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
-) -> Result<Folder<T>, Problem> {
+) -> Result<Folder<T>, Box<Problem>> {
     let root = dir.canonicalize().map_err(|error| files::no_folder(dir, &error))?;
     let mut problems = Problems::default();
     let names = files::zone_files(dir, &mut problems)?;
@@ -149,7 +149,6 @@ pub fn load_with<T: Send>(
         next.zones.push(seen);
         told.push(vpcs);
     }
-    drop(load);
     let mut shared = next.shared.clone();
     duplicates::vpc_regions(&mut zones, &told, &mut shared, &mut problems);
     duplicates::same_zone(&mut zones, &mut problems);
@@ -178,7 +177,7 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
         let bytes = match files::read(path) {
             Ok((bytes, _)) => bytes,
             Err(problem) => {
-                problems.push(problem);
+                problems.push(*problem);
                 continue;
             }
         };
@@ -264,7 +263,7 @@ impl<T> Load<'_, T> {
         let mut stamp = None;
         let mut made = None;
         match files::read(path) {
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
             Ok((bytes, its)) => {
                 stamp = Some(its);
                 let data = if name.ends_with(".json") {
@@ -287,6 +286,12 @@ impl<T> Load<'_, T> {
                     let built = (self.build)(LoadedZone { data, failed, stamp: its }, self.shared, &mut problems);
                     made = Some((origin, visibility, built));
                 }
+            }
+        }
+        for file in problems.without_excerpt() {
+            // Read again, so that a good zone's text is gone from memory before the zone is built.
+            if let Ok((bytes, _)) = files::read(Path::new(&*file)) {
+                problems.add_excerpts(&file, &bytes);
             }
         }
         let (origin, visibility, built) = made.unwrap_or_else(|| (origin_of(name), Visibility::Public, None));

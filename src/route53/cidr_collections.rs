@@ -126,7 +126,7 @@ fn read(
 ) -> BTreeMap<Id, CidrCollection> {
     let mut collections = BTreeMap::new();
     match Document::new(file, bytes) {
-        Err(problem) => problems.push(problem),
+        Err(problem) => problems.push(*problem),
         Ok(document) => {
             if let Some(node) = tree::read(&document, problems, language, name) {
                 each(&mut Reader { document: &document, problems }, &node, &mut collections);

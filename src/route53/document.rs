@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::problem::{At, Problem};
+use crate::problem::{At, EXCERPT_MAX, Problem};
 
-/// Lines longer than this are not shown as an excerpt: a dump may be one line of megabytes.
-const EXCERPT_MAX: usize = 240;
 /// Characters are counted once for every stretch of this many bytes, so that a place costs a short count only.
 const STRETCH: usize = 4096;
 
@@ -20,14 +18,14 @@ pub struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Takes the bytes of a file, which must be UTF-8; a byte order mark in front is passed over.
-    pub fn new(file: Arc<str>, bytes: &'a [u8]) -> Result<Document<'a>, Problem> {
+    pub fn new(file: Arc<str>, bytes: &'a [u8]) -> Result<Document<'a>, Box<Problem>> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Document::of(file, text.strip_prefix('\u{feff}').unwrap_or(text))),
             Err(error) => {
                 let before = bytes.get(..error.valid_up_to()).and_then(|good| std::str::from_utf8(good).ok());
                 let document = Document::of(file, before.unwrap_or_default());
                 let at = document.at(document.text.len(), document.text.len());
-                Err(Problem::error(at, "the file is not UTF-8 text", "", "save it as UTF-8"))
+                Err(Box::new(Problem::error(at, "the file is not UTF-8 text", "", "save it as UTF-8")))
             }
         }
     }

@@ -161,7 +161,7 @@ pub fn read_toml(file: Arc<str>, bytes: &[u8], limits: Limits, problems: &mut Pr
     let document = match Document::new(file, bytes) {
         Ok(document) => document,
         Err(problem) => {
-            problems.push(problem);
+            problems.push(*problem);
             return checks;
         }
     };
@@ -185,7 +185,7 @@ pub fn read_json(file: Arc<str>, bytes: &[u8], limits: Limits, problems: &mut Pr
     let document = match Document::new(file, bytes) {
         Ok(document) => document,
         Err(problem) => {
-            problems.push(problem);
+            problems.push(*problem);
             return checks;
         }
     };

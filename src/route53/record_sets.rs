@@ -59,7 +59,7 @@ pub fn read(
     limits: Limits,
     problems: &mut Problems,
 ) -> Option<Dump> {
-    let document = Document::new(file.clone(), bytes).map_err(|problem| problems.push(problem)).ok()?;
+    let document = Document::new(file.clone(), bytes).map_err(|problem| problems.push(*problem)).ok()?;
     let node = tree::read(&document, problems, super::json::read, "JSON")?;
     let mut reader = Reader { document: &document, problems };
     let reader = &mut reader;

@@ -18,7 +18,7 @@ pub fn read_toml(file: Arc<str>, bytes: &[u8], problems: &mut Problems) -> BTree
     let document = match Document::new(file, bytes) {
         Ok(document) => document,
         Err(problem) => {
-            problems.push(problem);
+            problems.push(*problem);
             return BTreeMap::new();
         }
     };

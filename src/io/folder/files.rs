@@ -40,7 +40,7 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 /// The names of the files that hold a zone, sorted.
-pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<String>, Problem> {
+pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<String>, Box<Problem>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|error| no_folder(dir, &error))? {
         let name = entry.map_err(|error| no_folder(dir, &error))?.file_name();
@@ -66,8 +66,8 @@ fn is_zone_file(name: &str) -> bool {
 }
 
 /// All of a regular file, and its stamp from before it was read.
-pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Problem> {
-    let problem = |what: String, remedy: &str| Problem::error(whole(&shown(path)), what, "", remedy);
+pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
+    let problem = |what: String, remedy: &str| Box::new(Problem::error(whole(&shown(path)), what, "", remedy));
     let unreadable = |error: io::Error| {
         problem(format!("the file cannot be read: {error}"), "see who may read it, and that it is there")
     };
@@ -103,7 +103,7 @@ pub fn whole(file: &Arc<str>) -> At {
     At { file: file.clone(), line: 1, column: 1, length: 0 }
 }
 
-pub fn no_folder(dir: &Path, error: &io::Error) -> Problem {
+pub fn no_folder(dir: &Path, error: &io::Error) -> Box<Problem> {
     let remedy = "name a folder of zones with --zones, or in fingerpost.toml";
-    Problem::error(whole(&shown(dir)), format!("the folder cannot be read: {error}"), "", remedy)
+    Box::new(Problem::error(whole(&shown(dir)), format!("the folder cannot be read: {error}"), "", remedy))
 }

@@ -160,6 +160,31 @@ fn only_what_changed_is_read_again() {
 }
 
 #[test]
+fn problems_show_their_line() {
+    let zones = Zones::new(&[("a.zone", &format!("{ZONE}x A 192.0.2.1 ; AWS healthCheckId=\"gone\"\n"))]);
+    let folder = zones.load();
+    let lines: Vec<_> = folder.problems.iter().map(|problem| problem.excerpt.as_deref()).collect();
+    assert_eq!(lines, [Some("x A 192.0.2.1 ; AWS healthCheckId=\"gone\"")]);
+}
+
+#[test]
+fn a_dump_as_large_as_route_53_allows_loads() {
+    let set = |number: usize| {
+        format!(
+            r#"{{"Name": "n{}.example.com.", "Type": "A", "SetIdentifier": "s{number}", "Weight": 1, "TTL": 60,
+              "ResourceRecords": [{{"Value": "192.0.2.{}"}}], "HealthCheckId": "gone"}}"#,
+            number / 50,
+            number % 256
+        )
+    };
+    let sets = (0..10_000).map(set).collect::<Vec<_>>().join(",");
+    let zones = Zones::new(&[("example.com.json", &format!("{{\"ResourceRecordSets\": [{sets}]}}"))]);
+    let folder = zones.load();
+    assert_eq!(zones.errors(&folder), [""; 0]);
+    assert_eq!(folder.zones[0].built.as_ref().unwrap().data.record_sets.len(), 10_000);
+}
+
+#[test]
 fn one_zone_belongs_to_one_file() {
     let private = |vpc: &str| format!("; AWS hostedzone name=\"example.com\" private=true vpcs=\"{vpc}\"\n{ZONE}");
     let zones = Zones::new(&[
