@@ -1,1 +1,205 @@
-//! The data plane: who asks what, and what is the answer.
+//! The data plane: who asks what, and what is the answer. RFC 1034, 4.3.2, as later RFCs amended it.
+//!
+//! An [`Answer`] is a list of references into the snapshot: which sets go into which section, under whose name. It is
+//! kept by its worker from query to query, so that answering allocates nothing.
+
+mod complete;
+pub mod denial;
+mod steer;
+mod walk;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::dice::Dice;
+use crate::policy::{Choice, MemberSet, Policy, Seen};
+use crate::snapshot::Snapshot;
+use crate::snapshot::image::{NodeAt, ReferralAt, SetAt};
+use crate::snapshot::zones::{VpcNumber, ZoneNumber};
+use crate::why::{ClientRule, Silent, Why};
+use crate::wire::hash::Hashes;
+use crate::wire::name::LABELS_MAX;
+use crate::wire::query::{Query, QueryName};
+use crate::wire::response::Section;
+use crate::wire::rtype::{Rcode, Type};
+
+/// A chain of CNAMEs and DNAMEs is followed so far. Resolvers give up at about as many.
+pub const CHAIN_MAX: usize = 16;
+
+/// Who is asking.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Client {
+    /// Where the packet came from.
+    pub source: IpAddr,
+    /// The network that policies see: the client subnet, or the source address alone.
+    pub network: IpNet,
+    pub rule: ClientRule,
+    /// The VPC it stands in, which decides what private zones it sees.
+    pub vpc: Option<VpcNumber>,
+}
+
+impl Client {
+    /// A client known by its source address only.
+    pub fn at(snapshot: &Snapshot, source: IpAddr) -> Client {
+        let vpc = if snapshot.zones.any_private() { snapshot.vpc_of(source) } else { None };
+        Client { source, network: IpNet::from(source), rule: ClientRule::Source, vpc }
+    }
+}
+
+/// What is to be written, by reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    pub section: Section,
+    pub owner: Owner,
+    pub what: What,
+    /// In place of the set's own TTL.
+    pub ttl: Option<u32>,
+    /// A referral's glue has to fit, or the reply is truncated (RFC 9471); other additional sets may be left out.
+    pub required: bool,
+    /// Which record comes first, where the order may change.
+    pub spin: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Owner {
+    /// The question's name without so many bytes in front.
+    Question(u8),
+    /// One of `Answer::names`.
+    Named(NameAt),
+    /// The node's own name.
+    Node,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    Set {
+        zone: ZoneNumber,
+        node: NodeAt,
+        set: SetAt,
+        rtype: Type,
+        /// The node's name ends as the question does, so the set can be linked.
+        aligned: bool,
+    },
+    /// A cut's servers and glue in one.
+    Referral { zone: ZoneNumber, cut: NodeAt, referral: ReferralAt },
+    /// A CNAME that a DNAME made.
+    Cname { target: NameAt, ttl: u32 },
+}
+
+/// A name kept in `Answer::names`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameAt {
+    start: u32,
+    length: u8,
+}
+
+/// An answer, and what finding it needs. One per worker.
+pub struct Answer {
+    pub rcode: Rcode,
+    pub authoritative: bool,
+    pub items: Vec<Item>,
+    /// How many bits of the client's address the answer depends on.
+    pub scope: u8,
+    /// The zone that had the last word.
+    pub zone: Option<ZoneNumber>,
+    /// An alias that led to a name nobody serves here, where that is all there is to say.
+    pub upstream: Option<(NameAt, Owner)>,
+    /// The policy of the last group asked, for counting.
+    pub policy: Option<&'static str>,
+    pub chain_broken: bool,
+    names: Vec<u8>,
+    hashes: Hashes,
+    /// The name that a chain has come to, and its hashes.
+    chased: QueryName,
+    chased_hashes: Hashes,
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer::new()
+    }
+}
+
+impl Answer {
+    pub fn new() -> Answer {
+        Answer {
+            rcode: Rcode::NOERROR,
+            authoritative: false,
+            items: Vec::with_capacity(256),
+            scope: 0,
+            zone: None,
+            upstream: None,
+            policy: None,
+            chain_broken: false,
+            names: Vec::with_capacity((CHAIN_MAX + 4) * 256),
+            hashes: [0; LABELS_MAX + 2],
+            chased: QueryName::new(),
+            chased_hashes: [0; LABELS_MAX + 2],
+        }
+    }
+
+    fn reset(&mut self) {
+        self.rcode = Rcode::NOERROR;
+        self.authoritative = false;
+        self.items.clear();
+        self.scope = 0;
+        self.zone = None;
+        self.upstream = None;
+        self.policy = None;
+        self.chain_broken = false;
+        self.names.clear();
+    }
+
+    pub fn name(&self, at: NameAt) -> &[u8] {
+        &self.names[at.start as usize..at.start as usize + usize::from(at.length)]
+    }
+
+    fn keep_name(&mut self, wire: &[u8]) -> NameAt {
+        let at = NameAt { start: self.names.len() as u32, length: wire.len() as u8 };
+        self.names.extend_from_slice(wire);
+        at
+    }
+
+    /// Whether anything stands in the answer section.
+    pub fn has_answer(&self) -> bool {
+        self.items.iter().any(|item| item.section == Section::Answer)
+    }
+}
+
+/// Who decides where a policy leaves it to chance: dice, or somebody who wants to see every way they can fall.
+pub trait Chooser {
+    fn choose(&mut self, policy: &Policy, healthy: MemberSet, seen: &Seen<'_>) -> Choice;
+
+    fn spin(&mut self) -> u32;
+}
+
+impl<D: Dice> Chooser for D {
+    #[inline]
+    fn choose(&mut self, policy: &Policy, healthy: MemberSet, seen: &Seen<'_>) -> Choice {
+        policy.choose(healthy, seen, self)
+    }
+
+    #[inline]
+    fn spin(&mut self) -> u32 {
+        Dice::spin(self)
+    }
+}
+
+/// The answer to a query of class IN.
+pub fn answer(snapshot: &Snapshot, query: &Query, client: &Client, dice: &mut impl Chooser, answer: &mut Answer) {
+    explain(snapshot, query, client, dice, answer, &mut Silent);
+}
+
+/// The same, telling why.
+pub fn explain(
+    snapshot: &Snapshot,
+    query: &Query,
+    client: &Client,
+    chooser: &mut impl Chooser,
+    answer: &mut Answer,
+    why: &mut impl Why,
+) {
+    answer.reset();
+    walk::Walk::new(snapshot, query, client, chooser, answer, why).go();
+}

@@ -1,1 +1,118 @@
-//! The steps behind an answer.
+//! The steps behind an answer. Each is made in exactly one place of the code that answers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::geo::geography::Source;
+use crate::geo::Place;
+use crate::model::Id;
+use crate::moment::Moment;
+use crate::policy::Reason;
+use crate::wire::name::Name;
+use crate::wire::rtype::{Rcode, Type};
+
+/// One step on the way from a client and a question to an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Who the client was taken to be, and by which rule.
+    Client { network: IpNet, source: IpAddr, rule: ClientRule, vpc: Option<Id> },
+    /// Where that is, and which row of which file says so.
+    Place { place: Place, source: Source },
+    /// The zone that answers.
+    Zone { name: Name, file: Arc<str>, private: bool },
+    /// No zone here has this name.
+    NoZone,
+    /// The name is delegated from here down.
+    Cut { name: Name },
+    /// The name doesn't exist; a wildcard answers for it.
+    Wildcard { name: Name, wildcard: Name },
+    /// The name is another's alias, which is asked next.
+    Cname { name: Name, target: Name },
+    /// Everything below a name is elsewhere.
+    Dname { name: Name, target: Name },
+    /// The next name lies in no zone here: the client asks on.
+    LeavesHere { name: Name },
+    /// The chain of names comes back to one it had, or is too long.
+    ChainEnds { name: Name, length: usize },
+    /// The record sets of the name and type, and the policy they are under.
+    Group { name: Name, rtype: Type, policy: &'static str, members: usize },
+    /// A member that isn't a candidate.
+    Out { member: Id, because: Unhealthy },
+    /// No member is healthy.
+    NobodyHealthy,
+    /// The members that answer, and why these.
+    Choose { members: Vec<Id>, reason: Reason },
+    /// No member is for this client.
+    NobodyChosen { reason: Reason },
+    /// The chosen member is an alias.
+    Alias { member: Id, target: Name, evaluate_target_health: bool },
+    /// An alias's target has no records of the type.
+    AliasWithoutTarget { target: Name },
+    /// An alias leads to a name that nobody serves here.
+    Upstream { target: Name },
+    /// More levels of alias than are answered.
+    TooManyAliases { levels: usize },
+    /// The name exists, but not with this type.
+    NoData { name: Name, rtype: Type },
+    /// The name doesn't exist.
+    NoName { name: Name },
+    /// How wide a client network shares this answer.
+    Scope { prefix: u8 },
+    /// What goes out.
+    Done { rcode: Rcode },
+}
+
+/// How the client's network was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientRule {
+    /// EDNS Client Subnet, from a source that is believed.
+    ClientSubnet,
+    /// The source address: there was no client subnet.
+    Source,
+    /// The source address: a client subnet from this source isn't believed.
+    SourceNotBelieved,
+    /// The region of the VPC, in a private zone.
+    Vpc,
+}
+
+/// Why a member isn't a candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unhealthy {
+    Check { check: Id, since: Moment, forced: bool },
+    /// An alias that evaluates its target's health, whose target has no healthy member.
+    Target { target: Name },
+}
+
+/// Whoever wants to know why. The query path wants nothing, and pays nothing.
+pub trait Why {
+    fn step(&mut self, step: impl FnOnce() -> Step);
+
+    /// Whether steps that take work to find are wanted.
+    fn wanted(&self) -> bool;
+}
+
+/// Nobody asks.
+pub struct Silent;
+
+impl Why for Silent {
+    #[inline]
+    fn step(&mut self, _: impl FnOnce() -> Step) {}
+
+    #[inline]
+    fn wanted(&self) -> bool {
+        false
+    }
+}
+
+/// The steps in order.
+impl Why for Vec<Step> {
+    fn step(&mut self, step: impl FnOnce() -> Step) {
+        self.push(step());
+    }
+
+    fn wanted(&self) -> bool {
+        true
+    }
+}

@@ -73,6 +73,7 @@ pub fn build(zone: &ZoneData, key: &HashKey, settings: &Settings, problems: &mut
         denial: Denial::Unsigned,
         groups: groups.into_boxed_slice(),
         counts,
+        origin_labels: zone.origin.label_count() as u8,
     };
     image.order_denial();
     meaning::check_denial(&image, zone, problems);

@@ -32,6 +32,7 @@ pub struct ZoneImage {
     pub(super) denial: Denial,
     pub groups: Box<[Group]>,
     pub counts: Counts,
+    pub(super) origin_labels: u8,
 }
 
 /// How much a zone holds.
@@ -238,6 +239,29 @@ impl ZoneImage {
             }
             index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
         }
+    }
+
+    /// The wildcard right below a name, by the wildcard's hash.
+    pub fn find_wildcard(&self, parent: &[u8], hash: u64) -> Option<Node<'_>> {
+        let tag = hash as u32;
+        let mut index = home(hash, self.slots.len());
+        loop {
+            let slot = self.slots[index];
+            if slot.node == 0 {
+                return None;
+            }
+            if slot.tag == tag {
+                let node = self.node(NodeAt(slot.node));
+                if node.name.strip_prefix(b"\x01*") == Some(parent) {
+                    return Some(node);
+                }
+            }
+            index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
+        }
+    }
+
+    pub fn origin_labels(&self) -> usize {
+        usize::from(self.origin_labels)
     }
 
     pub fn set<'a>(&'a self, owner: Node<'a>, at: SetAt) -> Fragment<'a> {

@@ -1,0 +1,257 @@
+//! Where policies choose: groups, their members, and the aliases between them.
+
+use super::walk::{Walk, wire_name};
+use super::{Chooser, Owner};
+use crate::policy::{Choice, Member, MemberSet, Policy, Seen};
+use crate::snapshot::fold::{ALIAS_LEVELS_MAX, find_elsewhere};
+use crate::snapshot::group::{Alternative, Body, Group, Target};
+use crate::snapshot::image::{Found, Node, SetAt};
+use crate::snapshot::zones::ZoneNumber;
+use crate::why::{ClientRule, Step, Unhealthy, Why};
+use crate::wire::name::Name;
+use crate::wire::query::QueryName;
+use crate::wire::rtype::Type;
+
+impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
+    /// Gives what a node has of a type to the current name. False: there is nothing for this client.
+    pub fn give(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, found: Found, level: usize) -> bool {
+        match found {
+            Found::Set(set) => {
+                self.push_set(zone, node, rtype, set, None);
+                true
+            }
+            Found::Group(group) => self.steer(zone, node, rtype, group, level),
+        }
+    }
+
+    fn steer(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, number: u32, level: usize) -> bool {
+        let snapshot = self.snapshot;
+        let group = &snapshot.image(zone).groups[number as usize];
+        let (policy, healthy) = snapshot.candidates(zone, number);
+        let seen = self.seen(zone);
+        self.answer.policy = Some(policy.word());
+        if self.why.wanted() {
+            self.tell_group(zone, node, group, healthy);
+        }
+        let choice = self.chooser.choose(policy, healthy, &seen);
+        if self.client.rule == ClientRule::ClientSubnet || self.why.wanted() {
+            self.answer.scope = self.answer.scope.max(policy.scope(healthy, &seen));
+        }
+        if self.why.wanted() {
+            self.tell_choice(group, policy, healthy, &seen, choice);
+        }
+        match choice {
+            Choice::Nobody => false,
+            Choice::One(member) => match group.members.get(member.index()) {
+                Some(member) => self.member(zone, node, rtype, member, level),
+                None => false,
+            },
+            Choice::Several(members) => self.several(zone, node, rtype, group, members),
+        }
+    }
+
+    /// One record set, or whatever its alias leads to.
+    fn member(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, member: &'s Alternative, level: usize) -> bool {
+        let (target, evaluate_target_health) = match &member.body {
+            Body::Set(set) => {
+                self.push_set(zone, node, rtype, *set, None);
+                return true;
+            }
+            Body::Alias { target, evaluate_target_health } => (target, *evaluate_target_health),
+        };
+        let snapshot = self.snapshot;
+        self.why.step(|| Step::Alias {
+            member: member.label().into(),
+            target: target_name(snapshot, zone, target),
+            evaluate_target_health,
+        });
+        if level >= ALIAS_LEVELS_MAX {
+            self.why.step(|| Step::TooManyAliases { levels: level });
+            return false;
+        }
+        let reached = match target {
+            Target::Here(at) => {
+                let node = snapshot.image(zone).node(*at);
+                node.find(rtype).map(|found| (zone, node, found))
+            }
+            Target::Missing(_) => None,
+            Target::Elsewhere(name) => match self.elsewhere(name, rtype) {
+                Elsewhere::Served(zone, node, found) => Some((zone, node, found)),
+                Elsewhere::NoData => None,
+                Elsewhere::Unknown => return self.upstream(name, rtype),
+            },
+        };
+        match reached {
+            Some((zone, node, found)) => self.give(zone, node, rtype, found, level + 1),
+            None => {
+                self.why.step(|| Step::AliasWithoutTarget { target: target_name(snapshot, zone, target) });
+                false
+            }
+        }
+    }
+
+    /// What the zones here have of a name outside the alias's zone; a CNAME there is followed.
+    fn elsewhere(&mut self, name: &Name, rtype: Type) -> Elsewhere<'s> {
+        let snapshot = self.snapshot;
+        let mut scratch = QueryName::new();
+        let mut name = name.clone();
+        for _ in 0..ALIAS_LEVELS_MAX {
+            let Some((zone, at)) = find_elsewhere(&snapshot.zones, &snapshot.key, &mut scratch, &name) else {
+                return Elsewhere::Unknown;
+            };
+            let image = snapshot.image(zone);
+            let node = image.node(at);
+            if let Some(found) = node.find(rtype) {
+                return Elsewhere::Served(zone, node, found);
+            }
+            let Some(Found::Set(set)) = node.find(Type::CNAME) else { return Elsewhere::NoData };
+            let mut target = Vec::new();
+            if let Some(record) = image.set(node, set).records().next() {
+                record.data(&mut target);
+            }
+            match Name::from_wire(&target) {
+                Ok(target) => name = target,
+                Err(_) => return Elsewhere::NoData,
+            }
+        }
+        Elsewhere::NoData
+    }
+
+    /// A name that nobody serves here: the snapshot has what a resolver said of it last, if one was asked.
+    fn upstream(&mut self, name: &Name, _rtype: Type) -> bool {
+        self.why.step(|| Step::Upstream { target: name.clone() });
+        let owner: Owner = self.owner();
+        let at = self.answer.keep_name(name.wire());
+        self.answer.upstream = Some((at, owner));
+        true
+    }
+
+    /// Several record sets, answering together under one TTL: the smallest.
+    fn several(
+        &mut self,
+        zone: ZoneNumber,
+        node: Node<'s>,
+        rtype: Type,
+        group: &'s Group,
+        members: MemberSet,
+    ) -> bool {
+        let image = self.snapshot.image(zone);
+        let sets = |member: Member| -> Option<(SetAt, u32)> {
+            match group.members.get(member.index())?.body {
+                Body::Set(set) => Some((set, image.set(node, set).records().next()?.ttl)),
+                Body::Alias { .. } => None,
+            }
+        };
+        let ttls = members.iter().filter_map(|member| Some(sets(member)?.1));
+        let (least, most) = ttls.fold((u32::MAX, 0), |(least, most), ttl| (least.min(ttl), most.max(ttl)));
+        let ttl = (least != most).then_some(least);
+        let first = (u64::from(self.chooser.spin()) * members.len() as u64 >> 32) as usize;
+        for member in members.iter().skip(first).chain(members.iter().take(first)) {
+            if let Some((set, _)) = sets(member) {
+                self.push_set(zone, node, rtype, set, ttl);
+            }
+        }
+        true
+    }
+
+    /// The client as policies see it: by its network, or in a private zone by its VPC's region.
+    fn seen(&mut self, zone: ZoneNumber) -> Seen<'s> {
+        let snapshot = self.snapshot;
+        let private = snapshot.image(zone).visibility != crate::model::zone::Visibility::Public;
+        if let Some((of_private, seen)) = self.seen
+            && of_private == private
+        {
+            return seen;
+        }
+        let region = if private { self.client.vpc.and_then(|vpc| snapshot.vpc_region(vpc)) } else { None };
+        let geography = &*snapshot.geography;
+        let seen = match region {
+            Some(region) => Seen::vpc(geography, self.client.network, region),
+            None => Seen::client(geography, self.client.network),
+        };
+        self.seen = Some((private, seen));
+        if self.why.wanted() {
+            self.tell_client(&seen);
+        }
+        seen
+    }
+
+    fn tell_client(&mut self, seen: &Seen<'s>) {
+        let (snapshot, client) = (self.snapshot, self.client);
+        let rule = if seen.region_only.is_some() { ClientRule::Vpc } else { client.rule };
+        self.why.step(|| Step::Client {
+            network: client.network,
+            source: client.source,
+            rule,
+            vpc: client.vpc.map(|vpc| snapshot.vpc_id(vpc).into()),
+        });
+        let region = seen.region_only.and_then(|region| snapshot.geography.region(region));
+        self.why.step(|| Step::Place {
+            place: snapshot.geography.place(seen.place).clone(),
+            source: match region {
+                Some(region) => crate::geo::geography::Source::Region(region.name.clone()),
+                None => snapshot.geography.source(seen.network.network()),
+            },
+        });
+    }
+
+    fn tell_group(&mut self, zone: ZoneNumber, node: Node<'s>, group: &'s Group, healthy: MemberSet) {
+        let snapshot = self.snapshot;
+        self.why.step(|| Step::Group {
+            name: wire_name(node.name),
+            rtype: group.rtype,
+            policy: group.policy_word(),
+            members: group.members.len(),
+        });
+        for (member, alternative) in (0..).map(Member).zip(&group.members) {
+            if !healthy.contains(member) {
+                self.why.step(|| Step::Out {
+                    member: alternative.label().into(),
+                    because: why_unhealthy(snapshot, zone, alternative),
+                });
+            }
+        }
+        if healthy.is_empty() {
+            self.why.step(|| Step::NobodyHealthy);
+        }
+    }
+
+    fn tell_choice(&mut self, group: &Group, policy: &Policy, healthy: MemberSet, seen: &Seen<'_>, choice: Choice) {
+        let reason = policy.reason(healthy, seen, choice);
+        let members: Vec<_> =
+            choice.members().iter().filter_map(|member| Some(group.members.get(member.index())?.label().into())).collect();
+        self.why.step(|| match choice {
+            Choice::Nobody => Step::NobodyChosen { reason },
+            _ => Step::Choose { members, reason },
+        });
+    }
+}
+
+enum Elsewhere<'s> {
+    Served(ZoneNumber, Node<'s>, Found),
+    /// It is served here, and has nothing of the type.
+    NoData,
+    /// Nobody here knows it.
+    Unknown,
+}
+
+fn target_name(snapshot: &crate::snapshot::Snapshot, zone: ZoneNumber, target: &Target) -> Name {
+    match target {
+        Target::Here(at) => wire_name(snapshot.image(zone).node(*at).name),
+        Target::Missing(name) | Target::Elsewhere(name) => (**name).clone(),
+    }
+}
+
+fn why_unhealthy(snapshot: &crate::snapshot::Snapshot, zone: ZoneNumber, member: &Alternative) -> Unhealthy {
+    if let Some(check) = &member.health_check
+        && let Some(verdict) = snapshot.verdicts.get(check)
+        && !verdict.healthy
+    {
+        return Unhealthy::Check { check: check.clone(), since: verdict.since, forced: verdict.forced };
+    }
+    let target = match &member.body {
+        Body::Alias { target, .. } => target_name(snapshot, zone, target),
+        Body::Set(_) => Name::root(),
+    };
+    Unhealthy::Target { target }
+}

@@ -1,0 +1,499 @@
+//! The walk from a name to its answer: zone, cut, wildcard, chain.
+
+use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, What};
+use crate::policy::Seen;
+use crate::snapshot::Snapshot;
+use crate::snapshot::image::{Flags, Found, Node, SetAt, ZoneImage};
+use crate::snapshot::settings::{Any, AnswerOrder};
+use crate::snapshot::zones::ZoneNumber;
+use crate::why::{Step, Why};
+use crate::wire::hash::Hashes;
+use crate::wire::name::{NAME_MAX, Name};
+use crate::wire::query::{Query, QueryName};
+use crate::wire::response::Section;
+use crate::wire::rtype::{Rcode, Type};
+
+pub(super) struct Walk<'s, 'w, C, W> {
+    pub snapshot: &'s Snapshot,
+    pub query: &'w Query,
+    pub client: &'w Client,
+    pub chooser: &'w mut C,
+    pub answer: &'w mut Answer,
+    pub why: &'w mut W,
+    /// The name asked for now, where a chain has led away from the question's.
+    pub chased: Option<NameAt>,
+    pub seen: Option<(bool, Seen<'s>)>,
+    pub dnssec: bool,
+}
+
+/// Where a name leads in a zone.
+pub(super) enum Located<'z> {
+    Exact(Node<'z>),
+    /// The wildcard that answers for the name, and the closest encloser right above it.
+    Wildcard { wildcard: Node<'z>, encloser: Node<'z> },
+    Cut(Node<'z>),
+    Dname(Node<'z>),
+    NoName { encloser: Node<'z> },
+}
+
+/// What became of one name of the chain.
+enum Next {
+    Done,
+    /// The chain goes on with the name in `Answer::chased`.
+    Chase,
+}
+
+impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
+    pub fn new(
+        snapshot: &'s Snapshot,
+        query: &'w Query,
+        client: &'w Client,
+        chooser: &'w mut C,
+        answer: &'w mut Answer,
+        why: &'w mut W,
+    ) -> Self {
+        let dnssec = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
+        Walk { snapshot, query, client, chooser, answer, why, chased: None, seen: None, dnssec }
+    }
+
+    pub fn go(&mut self) {
+        self.query.name.hashes(&self.snapshot.key, &mut self.answer.hashes);
+        let Some(mut zone) = self.first_zone() else {
+            self.why.step(|| Step::NoZone);
+            self.answer.rcode = Rcode::REFUSED;
+            self.why.step(|| Step::Done { rcode: Rcode::REFUSED });
+            return;
+        };
+        for length in 0.. {
+            self.answer.zone = Some(zone);
+            self.tell_zone(zone);
+            match self.one_name(zone, length == 0) {
+                Next::Done => break,
+                Next::Chase if length + 1 >= CHAIN_MAX => {
+                    self.answer.chain_broken = true;
+                    self.why.step(|| Step::ChainEnds { name: wire_name(self.answer.chased.wire()), length });
+                    break;
+                }
+                Next::Chase => {}
+            }
+            // What is private stays within its zone: a chain out of it is the client's to follow.
+            match self.snapshot.zones.find(&self.answer.chased, &self.answer.chased_hashes, 0, self.client.vpc) {
+                Some(next) => zone = next,
+                None => {
+                    self.why.step(|| Step::LeavesHere { name: wire_name(self.answer.chased.wire()) });
+                    break;
+                }
+            }
+        }
+        self.complete();
+        self.why.step(|| Step::Done { rcode: self.answer.rcode });
+    }
+
+    /// DS belongs to the parent's side of a cut (RFC 4035, 3.1.4.1): the zone above is asked for it, if it is here.
+    fn first_zone(&self) -> Option<ZoneNumber> {
+        let (name, hashes) = (&self.query.name, &self.answer.hashes);
+        let zones = &self.snapshot.zones;
+        let zone = zones.find(name, hashes, 0, self.client.vpc)?;
+        if self.query.rtype == Type::DS && name.labels() > 0 && self.snapshot.image(zone).origin.wire() == name.wire() {
+            return zones.find(name, hashes, 1, self.client.vpc).or(Some(zone));
+        }
+        Some(zone)
+    }
+
+    fn tell_zone(&mut self, zone: ZoneNumber) {
+        let image = self.snapshot.image(zone);
+        self.why.step(|| Step::Zone {
+            name: image.origin.clone(),
+            file: image.file.clone(),
+            private: image.visibility != crate::model::zone::Visibility::Public,
+        });
+    }
+
+    /// The name asked for now, in lower case, and its hashes.
+    pub fn current(&self) -> (&QueryName, &Hashes) {
+        match self.chased {
+            None => (&self.query.name, &self.answer.hashes),
+            Some(_) => (&self.answer.chased, &self.answer.chased_hashes),
+        }
+    }
+
+    /// Whose name the sets of the current name are written under.
+    pub fn owner(&self) -> Owner {
+        self.chased.map_or(Owner::Question(0), Owner::Named)
+    }
+
+    fn one_name(&mut self, zone: ZoneNumber, first: bool) -> Next {
+        let image = self.snapshot.image(zone);
+        let rtype = self.query.rtype;
+        let (name, hashes) = self.current();
+        match locate(image, name, hashes, rtype, &self.snapshot.key) {
+            Located::Exact(node) => {
+                self.answer.authoritative |= first;
+                self.at_node(zone, node, None)
+            }
+            Located::Wildcard { wildcard, encloser } => {
+                self.answer.authoritative |= first;
+                self.why.step(|| Step::Wildcard {
+                    name: wire_name(current_wire(self.chased, self.query, self.answer)),
+                    wildcard: wire_name(wildcard.name),
+                });
+                self.at_node(zone, wildcard, Some(encloser))
+            }
+            Located::Cut(cut) => {
+                self.why.step(|| Step::Cut { name: wire_name(cut.name) });
+                self.referral(zone, cut);
+                Next::Done
+            }
+            Located::Dname(dname) => {
+                self.answer.authoritative |= first;
+                self.dname(zone, dname)
+            }
+            Located::NoName { encloser } => {
+                self.answer.authoritative |= first;
+                self.answer.rcode = Rcode::NXDOMAIN;
+                self.why.step(|| Step::NoName { name: wire_name(current_wire(self.chased, self.query, self.answer)) });
+                self.negative(zone);
+                if self.dnssec {
+                    self.prove_no_name(zone, encloser);
+                }
+                Next::Done
+            }
+        }
+    }
+
+    fn at_node(&mut self, zone: ZoneNumber, node: Node<'s>, encloser: Option<Node<'s>>) -> Next {
+        let rtype = self.query.rtype;
+        if let Some(found) = node.find(rtype) {
+            if !self.give(zone, node, rtype, found, 0) {
+                self.no_data(zone, node, encloser);
+            } else if encloser.is_some() && self.dnssec {
+                self.prove_expansion(zone, encloser);
+            }
+            return Next::Done;
+        }
+        match rtype {
+            Type::ANY if !node.is_empty() => {
+                self.any(zone, node);
+                if encloser.is_some() && self.dnssec {
+                    self.prove_expansion(zone, encloser);
+                }
+                return Next::Done;
+            }
+            Type::RRSIG => {
+                let signatures: Option<SetAt> = node.all_signatures().next();
+                if signatures.is_some() {
+                    for set in node.all_signatures() {
+                        self.push_set(zone, node, Type::RRSIG, set, None);
+                    }
+                    return Next::Done;
+                }
+            }
+            _ => {}
+        }
+        if node.flags.has(Flags::CNAME)
+            && let Some(found) = node.find(Type::CNAME)
+        {
+            return self.cname(zone, node, found, encloser);
+        }
+        self.no_data(zone, node, encloser);
+        Next::Done
+    }
+
+    fn no_data(&mut self, zone: ZoneNumber, node: Node<'s>, encloser: Option<Node<'s>>) {
+        self.why.step(|| Step::NoData {
+            name: wire_name(current_wire(self.chased, self.query, self.answer)),
+            rtype: self.query.rtype,
+        });
+        self.negative(zone);
+        if self.dnssec {
+            self.prove_no_data(zone, node, encloser);
+        }
+    }
+
+    /// The SOA, with the TTL of negative answers.
+    fn negative(&mut self, zone: ZoneNumber) {
+        let image = self.snapshot.image(zone);
+        let (apex, set) = (image.apex(), image.negative_soa());
+        let (owner, aligned) = self.ancestor(apex);
+        self.push(Item {
+            section: Section::Authority,
+            owner,
+            what: What::Set { zone, node: apex.at, set, rtype: Type::SOA, aligned },
+            ttl: None,
+            required: true,
+            spin: 0,
+        });
+        if self.dnssec
+            && let Some(set) = apex.signatures(Type::SOA)
+        {
+            self.push(Item {
+                section: Section::Authority,
+                owner,
+                what: What::Set { zone, node: apex.at, set, rtype: Type::RRSIG, aligned },
+                ttl: None,
+                required: true,
+                spin: 0,
+            });
+        }
+    }
+
+    /// How an ancestor of the current name is written, and whether its sets can be linked.
+    pub fn ancestor(&self, node: Node<'_>) -> (Owner, bool) {
+        match self.chased {
+            None => (Owner::Question((self.query.name.wire().len() - node.name.len()) as u8), true),
+            Some(_) => (Owner::Node, false),
+        }
+    }
+
+    pub fn push(&mut self, item: Item) {
+        self.answer.items.push(item);
+    }
+
+    /// Adds a set of the current name to the answer section, with its signatures where they are wanted.
+    pub fn push_set(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, set: SetAt, ttl: Option<u32>) {
+        let owner = self.owner();
+        let aligned = self.chased.is_none() && self.is_aligned(node);
+        let spin = match self.snapshot.settings.answer_order {
+            AnswerOrder::Random => self.chooser.spin(),
+            AnswerOrder::Fixed => 0,
+        };
+        let item = Item {
+            section: Section::Answer,
+            owner,
+            what: What::Set { zone, node: node.at, set, rtype, aligned },
+            ttl,
+            required: true,
+            spin,
+        };
+        self.push(item);
+        if self.dnssec
+            && rtype != Type::RRSIG
+            && let Some(set) = node.signatures(rtype)
+        {
+            let what = What::Set { zone, node: node.at, set, rtype: Type::RRSIG, aligned };
+            self.push(Item { what, spin: 0, ..item });
+        }
+    }
+
+    /// Whether the question ends as the node's name does, a wildcard's first label left aside.
+    fn is_aligned(&self, node: Node<'_>) -> bool {
+        let name = self.query.name.wire();
+        let fixed = node.name.strip_prefix(b"\x01*").unwrap_or(node.name);
+        name.len() == node.name.len() && name == node.name
+            || (fixed.len() < node.name.len() && name.len() >= node.name.len() && name.ends_with(fixed))
+    }
+
+    fn any(&mut self, zone: ZoneNumber, node: Node<'s>) {
+        match self.snapshot.settings.any {
+            Any::Minimal => {
+                if let Some((rtype, found)) = node.sets().next() {
+                    self.give(zone, node, rtype, found, 0);
+                }
+            }
+            Any::Full => {
+                for (rtype, found) in node.sets() {
+                    self.give(zone, node, rtype, found, 0);
+                }
+            }
+        }
+    }
+
+    fn cname(&mut self, zone: ZoneNumber, node: Node<'s>, found: Found, encloser: Option<Node<'s>>) -> Next {
+        let before = self.answer.items.len();
+        if !self.give(zone, node, Type::CNAME, found, 0) {
+            self.no_data(zone, node, encloser);
+            return Next::Done;
+        }
+        if encloser.is_some() && self.dnssec {
+            self.prove_expansion(zone, encloser);
+        }
+        let mut target = [0; NAME_MAX];
+        let Some(length) = self.cname_target(before, &mut target) else { return Next::Done };
+        self.why.step(|| Step::Cname {
+            name: wire_name(current_wire(self.chased, self.query, self.answer)),
+            target: wire_name(&target[..length]),
+        });
+        self.chase(&target[..length])
+    }
+
+    /// The target of the CNAME that was just given.
+    fn cname_target(&mut self, before: usize, target: &mut [u8; NAME_MAX]) -> Option<usize> {
+        let What::Set { zone, node, set, .. } = self.answer.items.get(before)?.what else { return None };
+        let image = self.snapshot.image(zone);
+        let record = image.set(image.node(node), set).records().next()?;
+        // The names' buffer is the only one at hand that never has to grow.
+        let start = self.answer.names.len();
+        record.data(&mut self.answer.names);
+        let length = self.answer.names.len() - start;
+        target.get_mut(..length)?.copy_from_slice(&self.answer.names[start..]);
+        self.answer.names.truncate(start);
+        Some(length)
+    }
+
+    /// Goes on with another name, unless the chain has had it before.
+    fn chase(&mut self, target: &[u8]) -> Next {
+        if self.has_had(target) {
+            self.why.step(|| Step::ChainEnds { name: wire_name(target), length: self.answer.items.len() });
+            return Next::Done;
+        }
+        let kept = self.answer.keep_name(target);
+        self.go_on(kept, target)
+    }
+
+    /// Whether a name stood in the chain before.
+    fn has_had(&self, target: &[u8]) -> bool {
+        let mut names = &self.answer.names[..];
+        let mut had = target.eq_ignore_ascii_case(self.query.name.wire());
+        while let Some(length) = crate::wire::name::wire_len(names) {
+            had |= names[..length].eq_ignore_ascii_case(target);
+            names = &names[length..];
+        }
+        had
+    }
+
+    fn go_on(&mut self, kept: NameAt, target: &[u8]) -> Next {
+        self.chased = Some(kept);
+        let Answer { chased, chased_hashes, .. } = &mut *self.answer;
+        chased.set(target);
+        chased.hashes(&self.snapshot.key, chased_hashes);
+        Next::Chase
+    }
+
+    /// RFC 6672, 3.2: the DNAME, and a CNAME made from it.
+    fn dname(&mut self, zone: ZoneNumber, dname: Node<'s>) -> Next {
+        let image = self.snapshot.image(zone);
+        let Some(Found::Set(set)) = dname.find(Type::DNAME) else { return Next::Done };
+        let Some(record) = image.set(dname, set).records().next() else { return Next::Done };
+        let (owner, aligned) = self.ancestor(dname);
+        let item = Item {
+            section: Section::Answer,
+            owner,
+            what: What::Set { zone, node: dname.at, set, rtype: Type::DNAME, aligned },
+            ttl: None,
+            required: true,
+            spin: 0,
+        };
+        self.push(item);
+        if self.dnssec
+            && let Some(set) = dname.signatures(Type::DNAME)
+        {
+            self.push(Item { what: What::Set { zone, node: dname.at, set, rtype: Type::RRSIG, aligned }, ..item });
+        }
+        // DNAME targets are never compressed, so they stand as they are.
+        let (prefix, moved) = {
+            let (name, _) = self.current();
+            (name.wire().len() - dname.name.len(), record.stored())
+        };
+        let mut target = [0; NAME_MAX];
+        let whole = prefix + moved.len();
+        self.why.step(|| Step::Dname { name: wire_name(dname.name), target: wire_name(moved) });
+        if whole > NAME_MAX {
+            self.answer.rcode = Rcode::YXDOMAIN;
+            return Next::Done;
+        }
+        // The part in front keeps the case it was asked in.
+        match self.chased {
+            None => target[..prefix].copy_from_slice(&self.query.name.wire()[..prefix]),
+            Some(at) => target[..prefix].copy_from_slice(&self.answer.name(at)[..prefix]),
+        }
+        target[prefix..whole].copy_from_slice(moved);
+        let (owner, had) = (self.owner(), self.has_had(&target[..whole]));
+        let kept = self.answer.keep_name(&target[..whole]);
+        self.push(Item {
+            section: Section::Answer,
+            owner,
+            what: What::Cname { target: kept, ttl: record.ttl },
+            ttl: None,
+            required: true,
+            spin: 0,
+        });
+        if had {
+            self.why.step(|| Step::ChainEnds { name: wire_name(&target[..whole]), length: self.answer.items.len() });
+        }
+        if had || self.query.rtype == Type::CNAME { Next::Done } else { self.go_on(kept, &target[..whole]) }
+    }
+
+    /// The cut's name servers, with the addresses this zone has of them.
+    fn referral(&mut self, zone: ZoneNumber, cut: Node<'s>) {
+        let image = self.snapshot.image(zone);
+        let (owner, aligned) = self.ancestor(cut);
+        if let Some(referral) = cut.referral()
+            && aligned
+            && !(self.dnssec && image.is_signed())
+        {
+            self.push(Item {
+                section: Section::Authority,
+                owner,
+                what: What::Referral { zone, cut: cut.at, referral },
+                ttl: None,
+                required: true,
+                spin: 0,
+            });
+            return;
+        }
+        let Some(Found::Set(set)) = cut.find(Type::NS) else { return };
+        self.push(Item {
+            section: Section::Authority,
+            owner,
+            what: What::Set { zone, node: cut.at, set, rtype: Type::NS, aligned },
+            ttl: None,
+            required: true,
+            spin: 0,
+        });
+        if self.dnssec && image.is_signed() {
+            self.prove_delegation(zone, cut);
+        }
+        self.glue(zone, cut, set);
+    }
+}
+
+/// Where a name leads in a zone that it lies in.
+pub(super) fn locate<'z>(
+    image: &'z ZoneImage,
+    name: &QueryName,
+    hashes: &Hashes,
+    rtype: Type,
+    key: &crate::wire::hash::HashKey,
+) -> Located<'z> {
+    if let Some(node) = image.find(name.wire(), hashes[0]) {
+        return match node.cover() {
+            Some(cover) => covered(image.node(cover)),
+            None if node.flags.has(Flags::CUT) && rtype != Type::DS => Located::Cut(node),
+            None => Located::Exact(node),
+        };
+    }
+    let above = name.labels() - image.origin_labels();
+    for skip in 1..=above {
+        let Some(node) = image.find(name.suffix(skip), hashes[skip]) else { continue };
+        if let Some(cover) = node.cover() {
+            return covered(image.node(cover));
+        }
+        if node.flags.has(Flags::CUT | Flags::DNAME) {
+            return covered(node);
+        }
+        if node.flags.has(Flags::WILDCARD_BELOW) {
+            let hash = key.extend(hashes[skip], b"\x01*");
+            if let Some(wildcard) = image.find_wildcard(node.name, hash) {
+                return Located::Wildcard { wildcard, encloser: node };
+            }
+        }
+        return Located::NoName { encloser: node };
+    }
+    // The apex is a node, so this is for a name outside the zone, which nobody asks it for.
+    Located::NoName { encloser: image.apex() }
+}
+
+fn covered(cover: Node<'_>) -> Located<'_> {
+    if cover.flags.has(Flags::CUT) { Located::Cut(cover) } else { Located::Dname(cover) }
+}
+
+pub(super) fn current_wire<'a>(chased: Option<NameAt>, query: &'a Query, answer: &'a Answer) -> &'a [u8] {
+    match chased {
+        None => query.name.wire(),
+        Some(_) => answer.chased.wire(),
+    }
+}
+
+pub(super) fn wire_name(wire: &[u8]) -> Name {
+    Name::from_wire(wire).unwrap_or_else(|_| Name::root())
+}

@@ -1,0 +1,120 @@
+//! Health folded into candidates: for each group, which of its members are healthy now.
+//!
+//! A record is as healthy as its check; an alias that evaluates its target's health is healthy while the target is,
+//! and a group is while one of its members is (Route 53 Developer Guide, "How Amazon Route 53 chooses records when
+//! health checking is configured"). The walk is from the leaves up, each group once.
+
+use super::group::{Alternative, Body, Target};
+use super::image::{Found, NodeAt};
+use super::zones::{ZoneNumber, Zones};
+use crate::health::verdicts::Verdicts;
+use crate::policy::{Member, MemberSet};
+use crate::wire::hash::HashKey;
+use crate::wire::name::Name;
+use crate::wire::query::QueryName;
+use crate::wire::rtype::Type;
+
+/// Eight levels of alias are answered; a ninth is an error when the zone is loaded (Route 53 documents three). An
+/// alias through other zones that comes back to itself ends here too.
+pub const ALIAS_LEVELS_MAX: usize = 8;
+
+/// Aliases from zone to zone are not checked when they are loaded; a walk along them ends here.
+const RECURSION_MAX: usize = 64;
+
+/// The healthy members of every group, by the group's number among all.
+pub fn healthy_members(zones: &Zones, verdicts: &Verdicts, key: &HashKey) -> Box<[MemberSet]> {
+    let mut fold = Fold { zones, verdicts, key, folded: vec![Folded::Not; zones.groups()], name: QueryName::new() };
+    for zone in zones.numbers() {
+        for group in 0..zones.image(zone).groups.len() as u32 {
+            fold.group(zone, group, 0);
+        }
+    }
+    let healthy = fold.folded.into_iter().map(|folded| match folded {
+        Folded::Members(members) => members,
+        Folded::Not | Folded::Begun => MemberSet::NOBODY,
+    });
+    healthy.collect()
+}
+
+#[derive(Clone, Copy)]
+enum Folded {
+    Not,
+    /// Its members are being looked at: an alias that leads back here leads in a circle.
+    Begun,
+    Members(MemberSet),
+}
+
+struct Fold<'a> {
+    zones: &'a Zones,
+    verdicts: &'a Verdicts,
+    key: &'a HashKey,
+    folded: Vec<Folded>,
+    name: QueryName,
+}
+
+impl Fold<'_> {
+    fn group(&mut self, zone: ZoneNumber, group: u32, level: usize) -> MemberSet {
+        let number = self.zones.group(zone, group);
+        match self.folded[number] {
+            Folded::Members(known) => return known,
+            Folded::Begun => return MemberSet::NOBODY,
+            Folded::Not => self.folded[number] = Folded::Begun,
+        }
+        let zones = self.zones;
+        let group = &zones.image(zone).groups[group as usize];
+        let mut healthy = MemberSet::NOBODY;
+        for (member, alternative) in (0..).map(Member).zip(&group.members) {
+            if self.is_healthy(zone, group.rtype, alternative, level) {
+                healthy = healthy.with(member);
+            }
+        }
+        self.folded[number] = Folded::Members(healthy);
+        healthy
+    }
+
+    fn is_healthy(&mut self, zone: ZoneNumber, rtype: Type, member: &Alternative, level: usize) -> bool {
+        if member.health_check.as_ref().is_some_and(|check| !self.verdicts.healthy(check)) {
+            return false;
+        }
+        match &member.body {
+            Body::Alias { target, evaluate_target_health: true } => {
+                level < RECURSION_MAX && self.is_target_healthy(zone, rtype, target, level + 1)
+            }
+            _ => true,
+        }
+    }
+
+    fn is_target_healthy(&mut self, zone: ZoneNumber, rtype: Type, target: &Target, level: usize) -> bool {
+        match target {
+            Target::Here(node) => self.is_node_healthy(zone, *node, rtype, level),
+            Target::Missing(_) => false,
+            Target::Elsewhere(name) => match find_elsewhere(self.zones, self.key, &mut self.name, name) {
+                Some((zone, node)) => self.is_node_healthy(zone, node, rtype, level),
+                // What isn't served here counts as healthy: nothing is known against it.
+                None => true,
+            },
+        }
+    }
+
+    fn is_node_healthy(&mut self, zone: ZoneNumber, node: NodeAt, rtype: Type, level: usize) -> bool {
+        match self.zones.image(zone).node(node).find(rtype) {
+            None => false,
+            Some(Found::Set(_)) => true,
+            Some(Found::Group(group)) => !self.group(zone, group, level).is_empty(),
+        }
+    }
+}
+
+/// The zone and node that hold a name here, for everybody to see.
+pub(crate) fn find_elsewhere(
+    zones: &Zones,
+    key: &HashKey,
+    scratch: &mut QueryName,
+    name: &Name,
+) -> Option<(ZoneNumber, NodeAt)> {
+    scratch.set(name.wire());
+    let mut hashes = [0; crate::wire::name::LABELS_MAX + 2];
+    scratch.hashes(key, &mut hashes);
+    let zone = zones.find(scratch, &hashes, 0, None)?;
+    zones.image(zone).find(scratch.wire(), hashes[0]).map(|node| (zone, node.at))
+}
