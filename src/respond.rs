@@ -1,1 +1,227 @@
 //! Bytes in, bytes out: parse, answer, encode.
+
+mod chaos;
+pub mod counters;
+mod write;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::answer::{Answer, Client, answer};
+use crate::dice::Seeded;
+use crate::snapshot::Snapshot;
+use crate::why::ClientRule;
+use crate::wire::edns::{ClientSubnet, Cookie, Edns, ReplyOpt, extended_error};
+use crate::wire::query::{Query, Read};
+use crate::wire::response::{Known, Response};
+use crate::wire::rtype::{Class, Rcode, Type};
+use counters::{Counter, Counters};
+
+/// RFC 1035, 4.2.1: without EDNS a reply over UDP takes at most 512 bytes.
+const UDP_PLAIN_MAX: usize = 512;
+/// RFC 1035, 4.2.2: the length before a message over TCP has 16 bits.
+const TCP_MAX: usize = 65_535;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// A packet and what is known of how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    pub packet: &'a [u8],
+    pub source: IpAddr,
+    pub transport: Transport,
+    /// Seconds; cookies are stamped with it.
+    pub unix_time: u32,
+}
+
+/// Everything that is reused from query to query. One per thread.
+pub struct Worker {
+    query: Query,
+    answer: Answer,
+    known: Known,
+    dice: Seeded,
+    counters: Arc<Counters>,
+}
+
+impl Worker {
+    pub fn new(seed: u64) -> Worker {
+        Worker {
+            query: Query::new(),
+            answer: Answer::new(),
+            known: Known::default(),
+            dice: Seeded::new(seed),
+            counters: Arc::default(),
+        }
+    }
+
+    /// What this worker counted; for another thread to read.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+}
+
+/// Writes the reply into `out` and returns its length, which is never beyond it; 0 is silence.
+pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
+    let read = worker.query.read(arrival.packet);
+    worker.counters.add(match arrival.transport {
+        Transport::Udp => Counter::Udp,
+        Transport::Tcp => Counter::Tcp,
+    });
+    let query = &worker.query;
+    let rcode = match read {
+        Read::Silence => {
+            worker.counters.add(Counter::Silent);
+            return 0;
+        }
+        Read::Refuse(rcode) => rcode,
+        Read::CookieOnly => Rcode::NOERROR,
+        Read::Query if query.class == Class::CHAOS => return chaos::respond(snapshot, arrival, worker, out),
+        // Transfers are refused, and so is whatever isn't asked of the Internet.
+        Read::Query
+            if matches!(query.rtype, Type::AXFR | Type::IXFR) || !matches!(query.class, Class::IN | Class::ANY) =>
+        {
+            Rcode::REFUSED
+        }
+        Read::Query => return respond_to_query(snapshot, arrival, worker, out),
+    };
+    let mut opt = reply_opt(snapshot, arrival, query, rcode);
+    if rcode == Rcode::REFUSED && snapshot.settings.extended_errors {
+        let text = if query.class == Class::IN { "zone transfers are not served" } else { "only class IN is served" };
+        opt = opt.map(|opt| ReplyOpt { extended_error: Some((extended_error::NOT_SUPPORTED, text)), ..opt });
+    }
+    bare(arrival, worker, rcode, opt, out)
+}
+
+/// A reply without any set.
+fn bare(arrival: &Arrival<'_>, worker: &mut Worker, rcode: Rcode, opt: Option<ReplyOpt<'_>>, out: &mut [u8]) -> usize {
+    let query = &worker.query;
+    worker.counters.rcode(rcode);
+    let echoed = &arrival.packet[..query.question_end];
+    if out.len() < echoed.len() {
+        return 0;
+    }
+    let name = if query.question_end > 12 { query.name.wire() } else { &[] };
+    let response = Response::begin(out, echoed.len(), echoed, name, &mut worker.known);
+    let questions = u16::from(query.question_end > 12);
+    response.finish(flags(query, rcode, false, false), questions, |out, at| write_opt(opt.as_ref(), out, at))
+}
+
+fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
+    let settings = &*snapshot.settings;
+    let client = client(snapshot, arrival.source, &worker.query);
+    let Worker { query, answer: found, known, dice, counters } = worker;
+    answer(snapshot, query, &client, dice, found);
+    if found.upstream.is_some() {
+        found.rcode = Rcode::SERVFAIL;
+    }
+    let mut opt = reply_opt(snapshot, arrival, query, found.rcode);
+    if let Some(opt) = &mut opt {
+        if let (Some((_, scope)), ClientRule::ClientSubnet) = (&mut opt.client_subnet, client.rule) {
+            *scope = found.scope;
+        }
+        if settings.extended_errors {
+            opt.extended_error = extended_error_of(found);
+        }
+    }
+    let size = match (arrival.transport, &query.edns) {
+        (Transport::Tcp, _) => TCP_MAX,
+        (Transport::Udp, None) => UDP_PLAIN_MAX,
+        (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(settings.udp_payload_max)),
+    }
+    .min(out.len());
+    let limit = size - opt.as_ref().map_or(0, ReplyOpt::len).min(size);
+    if limit < query.question_end {
+        return 0;
+    }
+    let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], query.name.wire(), known);
+    let truncated = write::items(snapshot, found, &mut response);
+    counters.rcode(found.rcode);
+    if truncated {
+        counters.add(Counter::Truncated);
+    }
+    if let Some(policy) = found.policy {
+        counters.policy(policy);
+    }
+    let flags = flags(query, found.rcode, found.authoritative, truncated);
+    response.finish(flags, 1, |out, at| write_opt(opt.as_ref(), out, at))
+}
+
+/// Who is asking: the client subnet, if it is there and believed, or else the source.
+pub fn client(snapshot: &Snapshot, source: IpAddr, query: &Query) -> Client {
+    let client = Client::at(snapshot, source);
+    let Some(subnet) = query.edns.as_ref().and_then(|edns| edns.client_subnet.as_ref()) else { return client };
+    // A length of 0 says that the client wants no part in this (RFC 7871, 7.1.2).
+    if subnet.source == 0 {
+        return client;
+    }
+    if !snapshot.settings.ecs_from.believes(source) {
+        return Client { rule: ClientRule::SourceNotBelieved, ..client };
+    }
+    match IpNet::new(subnet.address, subnet.source) {
+        Ok(network) => Client { network, rule: ClientRule::ClientSubnet, ..client },
+        Err(_) => client,
+    }
+}
+
+/// QR, the opcode, AA, TC and RD; no RA, no Z, no AD, CD as it came, and the lower bits of the response code.
+fn flags(query: &Query, rcode: Rcode, authoritative: bool, truncated: bool) -> [u8; 2] {
+    let high = 0x80
+        | query.opcode << 3
+        | u8::from(authoritative) << 2
+        | u8::from(truncated) << 1
+        | u8::from(query.recursion_desired);
+    [high, u8::from(query.checking_disabled) << 4 | (rcode.0 & 0x0f) as u8]
+}
+
+/// The OPT record that is due with a reply: one for each that came (RFC 6891, 6.1.1).
+fn reply_opt<'s>(snapshot: &'s Snapshot, arrival: &Arrival<'_>, query: &Query, rcode: Rcode) -> Option<ReplyOpt<'s>> {
+    let settings = &*snapshot.settings;
+    let edns: &Edns = query.edns.as_ref()?;
+    if rcode == Rcode::REFUSED && !settings.refused_opt {
+        return None;
+    }
+    let cookie = match (&settings.cookie_secrets, edns.cookie) {
+        (Some(secrets), Cookie::Client(client) | Cookie::Both { client, .. }) => {
+            Some(secrets.make(client, arrival.source, arrival.unix_time))
+        }
+        _ => None,
+    };
+    let subnet: Option<ClientSubnet> = edns.client_subnet;
+    Some(ReplyOpt {
+        udp_size: settings.udp_payload_max,
+        extended_rcode: (rcode.0 >> 4) as u8,
+        dnssec_ok: edns.dnssec_ok,
+        cookie,
+        nsid: if edns.nsid { settings.nsid.as_deref() } else { None },
+        client_subnet: subnet.map(|subnet| (subnet, 0)),
+        keepalive: if edns.keepalive && arrival.transport == Transport::Tcp { settings.tcp_keepalive } else { None },
+        extended_error: None,
+        padding_to: None,
+    })
+}
+
+fn extended_error_of(answer: &Answer) -> Option<(u16, &'static str)> {
+    if answer.upstream.is_some() {
+        return Some((extended_error::NETWORK_ERROR, "the alias target is not served here and has no known address"));
+    }
+    if answer.chain_broken {
+        return Some((extended_error::OTHER, "the chain of CNAMEs is too long"));
+    }
+    (answer.rcode == Rcode::REFUSED).then_some((extended_error::NOT_AUTHORITATIVE, ""))
+}
+
+fn write_opt(opt: Option<&ReplyOpt<'_>>, out: &mut [u8], at: usize) -> (usize, u16) {
+    match opt {
+        None => (at, 0),
+        Some(opt) => {
+            let end = opt.write(out, at);
+            (end, u16::from(end > at))
+        }
+    }
+}

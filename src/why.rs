@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::geo::geography::Source;
 use crate::geo::Place;
+use crate::geo::geography::Source;
 use crate::model::Id;
 use crate::moment::Moment;
 use crate::policy::Reason;
@@ -80,9 +80,15 @@ pub enum ClientRule {
 /// Why a member isn't a candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unhealthy {
-    Check { check: Id, since: Moment, forced: bool },
+    Check {
+        check: Id,
+        since: Moment,
+        forced: bool,
+    },
     /// An alias that evaluates its target's health, whose target has no healthy member.
-    Target { target: Name },
+    Target {
+        target: Name,
+    },
 }
 
 /// Whoever wants to know why. The query path wants nothing, and pays nothing.

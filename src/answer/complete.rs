@@ -42,9 +42,10 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     fn name_servers(&mut self, zone: ZoneNumber) {
         let apex = self.snapshot.image(zone).apex();
         let Some(Found::Set(set)) = apex.find(Type::NS) else { return };
-        let there = self.answer.items.iter().any(
-            |item| matches!(item.what, What::Set { zone: other, set: same, .. } if (other, same) == (zone, set)),
-        );
+        let there =
+            self.answer.items.iter().any(
+                |item| matches!(item.what, What::Set { zone: other, set: same, .. } if (other, same) == (zone, set)),
+            );
         if there {
             return;
         }
@@ -80,7 +81,8 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             let mut data = [0; 1 + crate::wire::name::NAME_MAX];
             let Some(length) = self.target_of(rtype, &record, &mut data) else { return };
             // A service binding that names the root means its own owner (RFC 9460, 2.5).
-            let wanted = if length == 1 && matches!(rtype, Type::SVCB | Type::HTTPS) { node.name } else { &data[..length] };
+            let wanted =
+                if length == 1 && matches!(rtype, Type::SVCB | Type::HTTPS) { node.name } else { &data[..length] };
             if !is_under(wanted, image.origin.wire()) || *targets >= TARGETS_MAX {
                 continue;
             }

@@ -127,14 +127,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     }
 
     /// Several record sets, answering together under one TTL: the smallest.
-    fn several(
-        &mut self,
-        zone: ZoneNumber,
-        node: Node<'s>,
-        rtype: Type,
-        group: &'s Group,
-        members: MemberSet,
-    ) -> bool {
+    fn several(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, group: &'s Group, members: MemberSet) -> bool {
         let image = self.snapshot.image(zone);
         let sets = |member: Member| -> Option<(SetAt, u32)> {
             match group.members.get(member.index())?.body {
@@ -218,8 +211,11 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
 
     fn tell_choice(&mut self, group: &Group, policy: &Policy, healthy: MemberSet, seen: &Seen<'_>, choice: Choice) {
         let reason = policy.reason(healthy, seen, choice);
-        let members: Vec<_> =
-            choice.members().iter().filter_map(|member| Some(group.members.get(member.index())?.label().into())).collect();
+        let members: Vec<_> = choice
+            .members()
+            .iter()
+            .filter_map(|member| Some(group.members.get(member.index())?.label().into()))
+            .collect();
         self.why.step(|| match choice {
             Choice::Nobody => Step::NobodyChosen { reason },
             _ => Step::Choose { members, reason },

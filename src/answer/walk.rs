@@ -4,7 +4,7 @@ use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, What};
 use crate::policy::Seen;
 use crate::snapshot::Snapshot;
 use crate::snapshot::image::{Flags, Found, Node, SetAt, ZoneImage};
-use crate::snapshot::settings::{Any, AnswerOrder};
+use crate::snapshot::settings::{AnswerOrder, Any};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{Step, Why};
 use crate::wire::hash::Hashes;
@@ -30,10 +30,15 @@ pub(super) struct Walk<'s, 'w, C, W> {
 pub(super) enum Located<'z> {
     Exact(Node<'z>),
     /// The wildcard that answers for the name, and the closest encloser right above it.
-    Wildcard { wildcard: Node<'z>, encloser: Node<'z> },
+    Wildcard {
+        wildcard: Node<'z>,
+        encloser: Node<'z>,
+    },
     Cut(Node<'z>),
     Dname(Node<'z>),
-    NoName { encloser: Node<'z> },
+    NoName {
+        encloser: Node<'z>,
+    },
 }
 
 /// What became of one name of the chain.

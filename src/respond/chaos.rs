@@ -1,0 +1,50 @@
+//! Questions of class CHAOS: who this server is, if it is to tell (RFC 4892).
+
+use super::{Arrival, Worker, bare, flags, reply_opt, write_opt};
+use crate::snapshot::Snapshot;
+use crate::wire::edns::ReplyOpt;
+use crate::wire::response::{Owner, Response, Section};
+use crate::wire::rtype::{Rcode, Type};
+
+const VERSION: [&[u8]; 2] = [b"\x07version\x04bind\0", b"\x07version\x06server\0"];
+const IDENTITY: [&[u8]; 2] = [b"\x08hostname\x04bind\0", b"\x02id\x06server\0"];
+/// Bytes before the class in a record whose owner is a pointer.
+const CLASS_AT: usize = 4;
+
+pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
+    let settings = &*snapshot.settings;
+    let query = &worker.query;
+    let name = query.name.wire();
+    let text = if VERSION.contains(&name) {
+        settings.chaos_version.as_deref()
+    } else if IDENTITY.contains(&name) {
+        settings.chaos_identity.as_deref()
+    } else {
+        None
+    };
+    let Some(text) = text.filter(|text| !text.is_empty() && text.len() <= usize::from(u8::MAX)) else {
+        let opt = reply_opt(snapshot, arrival, query, Rcode::REFUSED);
+        return bare(arrival, worker, Rcode::REFUSED, opt, out);
+    };
+    let opt = reply_opt(snapshot, arrival, query, Rcode::NOERROR);
+    let limit = out.len().min(super::UDP_PLAIN_MAX) - opt.as_ref().map_or(0, ReplyOpt::len).min(out.len()).min(256);
+    if limit < query.question_end {
+        return 0;
+    }
+    worker.counters.rcode(Rcode::NOERROR);
+    let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], name, &mut worker.known);
+    let mut truncated = false;
+    if matches!(query.rtype, Type::TXT | Type::ANY) {
+        let data = [&[text.len() as u8], text.as_bytes()].concat();
+        truncated = response.record(Section::Answer, Owner::Question(0), Type::TXT, 0, &data).is_err();
+    }
+    let end = query.question_end;
+    let flags = flags(query, Rcode::NOERROR, true, truncated);
+    response.finish(flags, 1, |out, at| {
+        // Sets are written as of class IN; this one is of the question's.
+        if at > end {
+            out[end + CLASS_AT..end + CLASS_AT + 2].copy_from_slice(&query.class.0.to_be_bytes());
+        }
+        write_opt(opt.as_ref(), out, at)
+    })
+}

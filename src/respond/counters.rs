@@ -1,0 +1,69 @@
+//! What one worker counts. It alone writes; whoever reads sums over the workers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::wire::rtype::Rcode;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counter {
+    Udp,
+    Tcp,
+    /// Packets that get no reply.
+    Silent,
+    Truncated,
+}
+
+/// The names of `Counter`, in their order.
+pub const NAMES: [&str; 4] = ["udp", "tcp", "silent", "truncated"];
+/// The policies that are counted, by their words.
+pub const POLICIES: [&str; 8] =
+    ["simple", "weighted", "failover", "latency", "geolocation", "geoproximity", "ip-based", "multivalue"];
+/// Response codes up to BADCOOKIE.
+pub const RCODES: usize = 24;
+
+#[derive(Default)]
+#[repr(align(128))]
+pub struct Counters {
+    counters: [AtomicU64; NAMES.len()],
+    policies: [AtomicU64; POLICIES.len()],
+    rcodes: [AtomicU64; RCODES],
+}
+
+impl Counters {
+    #[inline]
+    pub fn add(&self, counter: Counter) {
+        bump(&self.counters[counter as usize]);
+    }
+
+    #[inline]
+    pub fn rcode(&self, rcode: Rcode) {
+        bump(&self.rcodes[usize::from(rcode.0).min(RCODES - 1)]);
+    }
+
+    #[inline]
+    pub fn policy(&self, word: &str) {
+        if let Some(index) = POLICIES.iter().position(|policy| *policy == word) {
+            bump(&self.policies[index]);
+        }
+    }
+
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Replies by response code.
+    pub fn rcodes(&self) -> impl Iterator<Item = (Rcode, u64)> + '_ {
+        (0..).map(Rcode).zip(self.rcodes.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    /// Answers by policy.
+    pub fn policies(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        POLICIES.into_iter().zip(self.policies.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+}
+
+/// Only one thread writes, so a plain load and store will do, which costs no more than an addition.
+#[inline]
+fn bump(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}

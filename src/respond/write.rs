@@ -1,0 +1,95 @@
+//! An answer's items, written set by set.
+
+use crate::answer::{Answer, Item, Owner, What};
+use crate::snapshot::Snapshot;
+use crate::snapshot::image::{Found, Node, ZoneImage};
+use crate::snapshot::zones::ZoneNumber;
+use crate::wire::layout::target;
+use crate::wire::name::is_under;
+use crate::wire::response::{Full, Owner as Written, Response, Section};
+use crate::wire::rtype::Type;
+
+/// Writes all items that fit. Returns whether one is missing that had to be there.
+pub fn items(snapshot: &Snapshot, answer: &Answer, response: &mut Response<'_, '_>) -> bool {
+    for item in &answer.items {
+        match write(snapshot, answer, item, response) {
+            Ok(()) => {}
+            Err(Full) if item.required => return true,
+            Err(Full) => {}
+        }
+    }
+    false
+}
+
+fn write(snapshot: &Snapshot, answer: &Answer, item: &Item, response: &mut Response<'_, '_>) -> Result<(), Full> {
+    match item.what {
+        What::Set { zone, node, set, aligned, .. } => {
+            let image = snapshot.image(zone);
+            let node = image.node(node);
+            let owner = owner(answer, item.owner, node);
+            response.set(item.section, owner, aligned, image.set(node, set), item.ttl, item.spin)
+        }
+        What::Cname { target, ttl } => {
+            let owner = match item.owner {
+                Owner::Question(skip) => Written::Question(skip),
+                Owner::Named(at) => Written::Name(answer.name(at)),
+                Owner::Node => return Ok(()),
+            };
+            response.record(item.section, owner, Type::CNAME, ttl, answer.name(target))
+        }
+        What::Referral { zone, cut, referral } => {
+            let image = snapshot.image(zone);
+            let cut = image.node(cut);
+            let (servers, fragment) = image.referral(cut, referral);
+            let Owner::Question(skip) = item.owner else { return Ok(()) };
+            match response.referral(skip, servers, fragment) {
+                Ok(()) => Ok(()),
+                // It doesn't fit as a whole, or the question isn't in lower case: one set after the other, then.
+                Err(Full) => referral_by_sets(snapshot, zone, image, cut, skip, response),
+            }
+        }
+    }
+}
+
+fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Written<'a> {
+    match owner {
+        Owner::Question(skip) => Written::Question(skip),
+        Owner::Named(at) => Written::Name(answer.name(at)),
+        Owner::Node => Written::Name(node.name),
+    }
+}
+
+/// The servers, and of their addresses what fits; those of servers below the cut must (RFC 9471).
+#[cold]
+fn referral_by_sets(
+    snapshot: &Snapshot,
+    _zone: ZoneNumber,
+    image: &ZoneImage,
+    cut: Node<'_>,
+    skip: u8,
+    response: &mut Response<'_, '_>,
+) -> Result<(), Full> {
+    let Some(Found::Set(servers)) = cut.find(Type::NS) else { return Ok(()) };
+    let servers = image.set(cut, servers);
+    response.set(Section::Authority, Written::Question(skip), true, servers, None, 0)?;
+    let mut missing = false;
+    let mut data = Vec::with_capacity(crate::wire::name::NAME_MAX);
+    for server in servers.records() {
+        data.clear();
+        server.data(&mut data);
+        let Some(name) = target(Type::NS, &data) else { continue };
+        let lower = name.to_ascii_lowercase();
+        if !is_under(&lower, image.origin.wire()) {
+            continue;
+        }
+        let Some(node) = image.find(&lower, snapshot.key.of(&lower)) else { continue };
+        for rtype in [Type::A, Type::AAAA] {
+            if let Some(Found::Set(set)) = node.find(rtype) {
+                let written =
+                    response.set(Section::Additional, Written::Name(name), false, image.set(node, set), None, 0);
+                missing |= written.is_err() && is_under(&lower, cut.name);
+            }
+        }
+    }
+    if missing { Err(Full) } else { Ok(()) }
+}
