@@ -267,3 +267,48 @@ fn many_zones_come_in_order_and_progress_is_told() {
     let wanted: Vec<String> = (0..500).map(|number| format!("z{number:03}.")).collect();
     assert_eq!(origins(&folder), wanted);
 }
+
+#[test]
+fn the_zone_files_of_the_design_and_of_cli53_load() {
+    let design = r#"$TTL 60
+@ IN SOA ns1 host 1 2 3 4 5
+@ IN NS ns1
+ns1 A 192.0.2.53
+www   60 IN A 192.0.2.1 ; AWS routing="WEIGHTED" weight=70 identifier="blue" healthCheckId="blue-http"
+www   60 IN A 192.0.2.9 ; AWS routing="WEIGHTED" weight=70 identifier="blue" healthCheckId="blue-http"
+www   60 IN A 192.0.2.7 ; AWS routing="WEIGHTED" weight=30 identifier="green"
+pair  60 IN A 192.0.2.2 ; AWS routing="FAILOVER" failover="PRIMARY" healthCheckId="blue-http" identifier="main"
+fast  60 IN A 192.0.2.3 ; AWS routing="LATENCY" region="eu-west-1" identifier="dublin"
+geo   60 IN A 192.0.2.4 ; AWS routing="GEOLOCATION" countryCode="US" subdivisionCode="CA" identifier="california"
+near  60 IN A 192.0.2.5 ; AWS routing="GEOPROXIMITY" awsRegion="eu-west-1" bias=20 identifier="dublin"
+near  60 IN A 192.0.2.6 ; AWS routing="GEOPROXIMITY" coordinates="35.68,139.69" identifier="tokyo"
+isp   60 IN A 192.0.2.7 ; AWS routing="CIDR" collection="isps" location="kt" identifier="kt"
+many  60 IN A 192.0.2.8 ; AWS routing="MULTIVALUE" identifier="one" healthCheckId="blue-http"
+@     60 AWS ALIAS A www $self true
+"#;
+    let cli53 = r#"$ORIGIN example.com.
+failover   300 IN A 127.0.0.1 ; AWS routing="FAILOVER" failover="PRIMARY" healthCheckId="blue-http" identifier="failover-Primary"
+failover   300 IN A 127.0.0.2 ; AWS routing="FAILOVER" failover="SECONDARY" identifier="failover-Secondary"
+geo        300 IN A 127.0.0.2 ; AWS routing="GEOLOCATION" continentCode="AF" identifier="Africa"
+geo        300 IN A 127.0.0.1 ; AWS routing="GEOLOCATION" countryCode="GB" identifier="UK"
+latency    300 IN A 127.0.0.1 ; AWS routing="LATENCY" region="us-west-1" identifier="USWest1"
+weighted   300 IN A 127.0.0.1 ; AWS routing="WEIGHTED" weight=1 identifier="One"
+multivalue 300 IN A 127.0.0.1 ; AWS routing="MULTIVALUE" identifier="One"
+www        86400 IN  A 127.0.0.1
+alias      86400 AWS ALIAS A www $self false
+*          86400 IN  A 10.0.0.1
+"#;
+    let zones = Zones::new(&[
+        ("design.example.zone", design),
+        ("example.com.zone", cli53),
+        (
+            "health-checks.toml",
+            "[health_check.blue-http]\ntype = 'HTTP'\nip_address = '192.0.2.1'\nrequest_interval = 10\n",
+        ),
+        ("cidr-collections.toml", "[cidr_collection.isps]\nkt = ['203.0.113.0/24', '2001:db8:100::/48']\n"),
+    ]);
+    let folder = zones.load();
+    assert_eq!(zones.errors(&folder), [""; 0]);
+    let sets = |zone: usize| folder.zones[zone].built.as_ref().map(|zone| zone.data.record_sets.len());
+    assert_eq!((sets(0), sets(1)), (Some(10), Some(8)));
+}
