@@ -55,11 +55,8 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         } else {
             (Owner::Node, false)
         };
-        let mut sets = vec![(Type::NS, set)];
-        if self.dnssec {
-            sets.extend(apex.signatures(Type::NS).map(|set| (Type::RRSIG, set)));
-        }
-        for (rtype, set) in sets {
+        let signatures = if self.dnssec { apex.signatures(Type::NS) } else { None };
+        for (rtype, set) in [Some((Type::NS, set)), signatures.map(|set| (Type::RRSIG, set))].into_iter().flatten() {
             self.push(Item {
                 section: Section::Authority,
                 owner,

@@ -8,7 +8,7 @@ use crate::snapshot::group::{Alternative, Body, Group, Target};
 use crate::snapshot::image::{Found, Node, SetAt};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{ClientRule, Step, Unhealthy, Why};
-use crate::wire::name::Name;
+use crate::wire::name::{NAME_MAX, Name};
 use crate::wire::query::QueryName;
 use crate::wire::rtype::Type;
 
@@ -93,25 +93,20 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     /// What the zones here have of a name outside the alias's zone; a CNAME there is followed.
     fn elsewhere(&mut self, name: &Name, rtype: Type) -> Elsewhere<'s> {
         let snapshot = self.snapshot;
-        let mut scratch = QueryName::new();
-        let mut name = name.clone();
+        let (mut scratch, mut next) = (QueryName::new(), [0; NAME_MAX]);
+        let mut length = name.wire().len();
+        next[..length].copy_from_slice(name.wire());
         for _ in 0..ALIAS_LEVELS_MAX {
-            let Some((zone, at)) = find_elsewhere(&snapshot.zones, &snapshot.key, &mut scratch, &name) else {
-                return Elsewhere::Unknown;
-            };
-            let image = snapshot.image(zone);
-            let node = image.node(at);
+            let found = find_elsewhere(&snapshot.zones, &snapshot.key, &mut scratch, &next[..length]);
+            let Some((zone, at)) = found else { return Elsewhere::Unknown };
+            let node = snapshot.image(zone).node(at);
             if let Some(found) = node.find(rtype) {
                 return Elsewhere::Served(zone, node, found);
             }
             let Some(Found::Set(set)) = node.find(Type::CNAME) else { return Elsewhere::NoData };
-            let mut target = Vec::new();
-            if let Some(record) = image.set(node, set).records().next() {
-                record.data(&mut target);
-            }
-            match Name::from_wire(&target) {
-                Ok(target) => name = target,
-                Err(_) => return Elsewhere::NoData,
+            match self.cname_data(zone, node, set, &mut next) {
+                Some(target) => length = target,
+                None => return Elsewhere::NoData,
             }
         }
         Elsewhere::NoData
@@ -138,7 +133,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         let ttls = members.iter().filter_map(|member| Some(sets(member)?.1));
         let (least, most) = ttls.fold((u32::MAX, 0), |(least, most), ttl| (least.min(ttl), most.max(ttl)));
         let ttl = (least != most).then_some(least);
-        let first = (u64::from(self.chooser.spin()) * members.len() as u64 >> 32) as usize;
+        let first = ((u64::from(self.chooser.spin()) * members.len() as u64) >> 32) as usize;
         for member in members.iter().skip(first).chain(members.iter().take(first)) {
             if let Some((set, _)) = sets(member) {
                 self.push_set(zone, node, rtype, set, ttl);
@@ -180,7 +175,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         });
         let region = seen.region_only.and_then(|region| snapshot.geography.region(region));
         self.why.step(|| Step::Place {
-            place: snapshot.geography.place(seen.place).clone(),
+            place: *snapshot.geography.place(seen.place),
             source: match region {
                 Some(region) => crate::geo::geography::Source::Region(region.name.clone()),
                 None => snapshot.geography.source(seen.network.network()),

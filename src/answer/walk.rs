@@ -324,8 +324,18 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
     /// The target of the CNAME that was just given.
     fn cname_target(&mut self, before: usize, target: &mut [u8; NAME_MAX]) -> Option<usize> {
         let What::Set { zone, node, set, .. } = self.answer.items.get(before)?.what else { return None };
-        let image = self.snapshot.image(zone);
-        let record = image.set(image.node(node), set).records().next()?;
+        self.cname_data(zone, self.snapshot.image(zone).node(node), set, target)
+    }
+
+    /// The target of a CNAME set, written out; returns its length.
+    pub fn cname_data(
+        &mut self,
+        zone: ZoneNumber,
+        node: Node<'_>,
+        set: SetAt,
+        target: &mut [u8; NAME_MAX],
+    ) -> Option<usize> {
+        let record = self.snapshot.image(zone).set(node, set).records().next()?;
         // The names' buffer is the only one at hand that never has to grow.
         let start = self.answer.names.len();
         record.data(&mut self.answer.names);
@@ -468,8 +478,8 @@ pub(super) fn locate<'z>(
         };
     }
     let above = name.labels() - image.origin_labels();
-    for skip in 1..=above {
-        let Some(node) = image.find(name.suffix(skip), hashes[skip]) else { continue };
+    for (skip, &hash) in hashes[..=above].iter().enumerate().skip(1) {
+        let Some(node) = image.find(name.suffix(skip), hash) else { continue };
         if let Some(cover) = node.cover() {
             return covered(image.node(cover));
         }
@@ -477,7 +487,7 @@ pub(super) fn locate<'z>(
             return covered(node);
         }
         if node.flags.has(Flags::WILDCARD_BELOW) {
-            let hash = key.extend(hashes[skip], b"\x01*");
+            let hash = key.extend(hash, b"\x01*");
             if let Some(wildcard) = image.find_wildcard(node.name, hash) {
                 return Located::Wildcard { wildcard, encloser: node };
             }

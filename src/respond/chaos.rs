@@ -35,8 +35,10 @@ pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, 
     let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], name, &mut worker.known);
     let mut truncated = false;
     if matches!(query.rtype, Type::TXT | Type::ANY) {
-        let data = [&[text.len() as u8], text.as_bytes()].concat();
-        truncated = response.record(Section::Answer, Owner::Question(0), Type::TXT, 0, &data).is_err();
+        let mut data = [0; 1 + u8::MAX as usize];
+        data[0] = text.len() as u8;
+        data[1..=text.len()].copy_from_slice(text.as_bytes());
+        truncated = response.record(Section::Answer, Owner::Question(0), Type::TXT, 0, &data[..=text.len()]).is_err();
     }
     let end = query.question_end;
     let flags = flags(query, Rcode::NOERROR, true, truncated);

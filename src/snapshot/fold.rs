@@ -10,7 +10,6 @@ use super::zones::{ZoneNumber, Zones};
 use crate::health::verdicts::Verdicts;
 use crate::policy::{Member, MemberSet};
 use crate::wire::hash::HashKey;
-use crate::wire::name::Name;
 use crate::wire::query::QueryName;
 use crate::wire::rtype::Type;
 
@@ -88,7 +87,7 @@ impl Fold<'_> {
         match target {
             Target::Here(node) => self.is_node_healthy(zone, *node, rtype, level),
             Target::Missing(_) => false,
-            Target::Elsewhere(name) => match find_elsewhere(self.zones, self.key, &mut self.name, name) {
+            Target::Elsewhere(name) => match find_elsewhere(self.zones, self.key, &mut self.name, name.wire()) {
                 Some((zone, node)) => self.is_node_healthy(zone, node, rtype, level),
                 // What isn't served here counts as healthy: nothing is known against it.
                 None => true,
@@ -110,9 +109,9 @@ pub(crate) fn find_elsewhere(
     zones: &Zones,
     key: &HashKey,
     scratch: &mut QueryName,
-    name: &Name,
+    name: &[u8],
 ) -> Option<(ZoneNumber, NodeAt)> {
-    scratch.set(name.wire());
+    scratch.set(name);
     let mut hashes = [0; crate::wire::name::LABELS_MAX + 2];
     scratch.hashes(key, &mut hashes);
     let zone = zones.find(scratch, &hashes, 0, None)?;

@@ -301,5 +301,5 @@ impl ZoneImage {
 
 /// Where the search for a hash begins in a table of this length.
 pub(super) fn home(hash: u64, length: usize) -> usize {
-    ((hash >> 32) * length as u64 >> 32) as usize
+    (((hash >> 32) * length as u64) >> 32) as usize
 }

@@ -367,7 +367,7 @@ pub struct Mark {
 
 /// Where the record begins that a turned set starts with.
 fn turn(fragment: &Fragment<'_>, spin: u32) -> usize {
-    let first = (u64::from(spin) * u64::from(fragment.count) >> 32) as usize;
+    let first = ((u64::from(spin) * u64::from(fragment.count)) >> 32) as usize;
     // Sets of addresses have records of one length.
     let each = RECORD_HEAD + usize::from(u16::from_be_bytes([fragment.bytes[10], fragment.bytes[11]]));
     if each * usize::from(fragment.count) == fragment.bytes.len() && matches!(each, 16 | 28) {
