@@ -180,16 +180,14 @@ pub fn line_end(text: &[u8], at: usize) -> usize {
 
 fn word_end(text: &[u8], start: usize) -> usize {
     let mut at = start;
-    while let Some(&byte) = text.get(at) {
-        if IN_WORD[usize::from(byte)] {
-            at += 1;
-        } else if byte == b'\\' {
-            at = behind_escape(text, at);
-        } else {
-            break;
+    while let Some(rest) = text.get(at..) {
+        match rest.iter().position(|&byte| !IN_WORD[usize::from(byte)]) {
+            None => return text.len(),
+            Some(length) if rest[length] == b'\\' => at = behind_escape(text, at + length),
+            Some(length) => return at + length,
         }
     }
-    at
+    text.len()
 }
 
 fn quoted_end(text: &[u8], start: usize) -> usize {

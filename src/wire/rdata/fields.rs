@@ -225,26 +225,32 @@ impl<'a> Fields<'a> {
         Fields { text, tokens: &entry.tokens, next: 0, origin }
     }
 
+    #[inline]
     pub fn peek(&self) -> Option<Field<'a>> {
         let token = self.tokens.get(self.next)?;
         let bytes = self.text.get(token.start..token.end)?;
         Some(Field { bytes, start: token.start, quoted: token.quoted, glued: token.glued })
     }
 
+    #[inline]
     pub fn optional(&mut self) -> Option<Field<'a>> {
         let field = self.peek()?;
         self.next += 1;
         Some(field)
     }
 
+    #[inline]
     pub fn required(&mut self, wanted: &str) -> Outcome<Field<'a>> {
         match self.optional() {
             Some(field) => Ok(field),
-            None => {
-                let end = self.tokens.last().map_or(0, |token| token.end + usize::from(token.quoted));
-                Err(Fault::new(end, end, "the record ends too soon").why(format!("{wanted} is missing")))
-            }
+            None => Err(self.ends_too_soon(wanted)),
         }
+    }
+
+    #[cold]
+    fn ends_too_soon(&self, wanted: &str) -> Box<Fault> {
+        let end = self.tokens.last().map_or(0, |token| token.end + usize::from(token.quoted));
+        Fault::new(end, end, "the record ends too soon").why(format!("{wanted} is missing"))
     }
 
     /// A fault if fields are left.

@@ -177,8 +177,48 @@ fn quick_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
 }
 
 pub fn ipv6(field: &Field<'_>) -> Outcome<Ipv6Addr> {
-    let address = field.text().and_then(|text| text.parse().ok());
+    let address = quick_ipv6(field.bytes).or_else(|| field.text().and_then(|text| text.parse().ok()));
     address.ok_or_else(|| field.is_not("an IPv6 address"))
+}
+
+/// Groups of hexadecimal digits, `::` once at most. Anything else is left to the library, mistakes and rare forms alike.
+fn quick_ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    let mut groups = [0u16; 8];
+    let (mut count, mut gap, mut at) = (0, None, 0);
+    if text.starts_with(b"::") {
+        (gap, at) = (Some(0), 2);
+    }
+    while at < text.len() {
+        let (mut value, mut digits) = (0u32, 0);
+        while let Some(digit) = text.get(at).and_then(|&byte| char::from(byte).to_digit(16)) {
+            value = value << 4 | digit;
+            (digits, at) = (digits + 1, at + 1);
+            if digits > 4 {
+                return None;
+            }
+        }
+        if digits == 0 {
+            return None;
+        }
+        *groups.get_mut(count)? = value as u16;
+        count += 1;
+        match text.get(at..)? {
+            [] => break,
+            [b':', b':', ..] if gap.is_none() => (gap, at) = (Some(count), at + 2),
+            [b':', next, ..] if *next != b':' => at += 1,
+            _ => return None,
+        }
+    }
+    match gap {
+        None if count == 8 => {}
+        // RFC 4291, 2.2: the gap stands for one group or more.
+        Some(gap) if count < 8 => {
+            groups.copy_within(gap..count, 8 - (count - gap));
+            groups[gap..8 - (count - gap)].fill(0);
+        }
+        _ => return None,
+    }
+    Some(Ipv6Addr::from(groups))
 }
 
 /// Appends a character string behind its length.
@@ -327,4 +367,25 @@ pub fn is_decimal(bytes: &[u8]) -> bool {
     unsigned.iter().any(u8::is_ascii_digit)
         && unsigned.iter().all(|&byte| byte.is_ascii_digit() || byte == b'.')
         && unsigned.iter().filter(|&&byte| byte == b'.').count() <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn addresses_are_those_of_the_library(text in "[0-9a-f:]{0,12}|([0-9a-f]{0,5}:{1,2}){0,9}[0-9A-F]{0,4}|[0-9.]{0,16}") {
+            let library: Option<Ipv6Addr> = text.parse().ok();
+            if let Some(quick) = quick_ipv6(text.as_bytes()) {
+                prop_assert_eq!(Some(quick), library);
+            }
+            let library: Option<Ipv4Addr> = text.parse().ok();
+            prop_assert_eq!(quick_ipv4(text.as_bytes()), library);
+        }
+    }
 }
