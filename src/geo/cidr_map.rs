@@ -125,19 +125,8 @@ impl CidrMap {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::problem::At;
-
-    fn map(locations: &[(&str, &[&str])]) -> CidrMap {
-        let locations = locations
-            .iter()
-            .map(|(name, blocks)| (Id::from(*name), blocks.iter().map(|block| block.parse().unwrap()).collect()))
-            .collect();
-        let at = At { file: Arc::from("test"), line: 1, column: 1, length: 0 };
-        CidrMap::new(&CidrCollection { name: Id::from("isps"), locations, at })
-    }
+    use crate::geo::testing::cidr_map;
 
     fn names(map: &CidrMap, network: &str) -> String {
         let names: Vec<_> =
@@ -148,7 +137,7 @@ mod tests {
     /// Route 53: IP-based routing, rules 3 and 4.
     #[test]
     fn a_network_matches_the_blocks_that_hold_all_of_it() {
-        let map = map(&[
+        let map = cidr_map(&[
             ("a", &["192.0.2.0/24", "2001:db8::/32"]),
             ("b", &["192.0.0.0/16", "2001:db8:0:1234::/48"]),
             ("c", &["192.0.2.128/25"]),

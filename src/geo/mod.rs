@@ -11,6 +11,10 @@ pub mod mmdb;
 pub mod geography;
 mod build;
 pub mod cidr_map;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use build::GeoFile;
 pub use cidr_map::CidrMap;

@@ -125,3 +125,138 @@ impl Geoproximity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::testing::geography;
+    use crate::policy::Policy;
+    use crate::policy::testing::{chosen, client, in_vpc};
+
+    fn point(latitude: f64, longitude: f64) -> Point {
+        Point::Coordinates { latitude, longitude }
+    }
+
+    fn policy(members: &[(Point, i8)], formula: BiasFormula, geography: &Geography) -> Policy {
+        let members: Vec<(&Point, i8)> = members.iter().map(|(point, bias)| (point, *bias)).collect();
+        Policy::Geoproximity(Geoproximity::new(&members, formula, geography))
+    }
+
+    const AT_ZERO: &str = "network,latitude,longitude\n1.0.0.0/8,0,0\n";
+
+    /// Route 53: geoproximity, rule 1: regions, local zones and coordinates; and rule 2: the nearest answers.
+    #[test]
+    fn the_nearest_answers() {
+        let world = "network,latitude,longitude\n1.0.0.0/8,-34,-58\n2.0.0.0/8,40,-80\n3.0.0.0/8,36,140\n";
+        let geography = geography(world, "", "");
+        let members = [
+            (Point::Region("us-east-1".into()), 0),
+            (Point::LocalZone("us-east-1-bue-1".into()), 0),
+            (point(35.68, 139.69), 0),
+            (Point::Region("moon-1".into()), 0),
+        ];
+        let policy = policy(&members, BiasFormula::default(), &geography);
+        for (address, expected) in [("1.1.1.1", 1), ("2.1.1.1", 0), ("3.1.1.1", 2)] {
+            assert_eq!(
+                chosen(&policy, MemberSet(15), &client(&geography, address)),
+                Some(Member(expected)),
+                "{address}"
+            );
+        }
+        assert_eq!(chosen(&policy, MemberSet(8), &client(&geography, "1.1.1.1")), Some(Member(3)));
+    }
+
+    /// Route 53: geoproximity, rule 3: both texts of the guide, row by row.
+    #[test]
+    fn the_bias_by_both_texts() {
+        let table = [
+            (99, 0.01, 0.01),
+            (50, 0.5, 0.5),
+            (25, 0.75, 0.75),
+            (10, 0.9, 0.9),
+            (0, 1.0, 1.0),
+            (-10, 1.1, 1.0 / 0.9),
+            (-25, 1.25, 4.0 / 3.0),
+            (-50, 1.5, 2.0),
+            (-99, 1.99, 100.0),
+        ];
+        for (bias, of_2026, of_2023) in table {
+            assert!((BiasFormula::Developer2026.factor(bias) - of_2026).abs() < 1e-9, "{bias}");
+            assert!((BiasFormula::Developer2023.factor(bias) - of_2023).abs() < 1e-9, "{bias}");
+        }
+        // A at 1.7 times the distance of B, which has bias -50: 1.5 against 2.
+        let geography = geography(AT_ZERO, "", "");
+        let members = [(point(0.0, 17.0), 0), (point(0.0, -10.0), -50)];
+        let seen = client(&geography, "1.1.1.1");
+        for (formula, expected) in [(BiasFormula::Developer2026, 1), (BiasFormula::Developer2023, 0)] {
+            let policy = policy(&members, formula, &geography);
+            assert_eq!(chosen(&policy, MemberSet(3), &seen), Some(Member(expected)));
+            let reason = policy.reason(MemberSet(3), &seen, Choice::One(Member(expected)));
+            let Reason::Geoproximity { by_the_other_formula, .. } = reason else { panic!() };
+            assert_eq!(by_the_other_formula, Some(Member(1 - expected)));
+        }
+    }
+
+    /// Route 53: geoproximity, rule 4: the guide's example, 150 km with bias +50 against 100 km.
+    #[test]
+    fn the_example_of_the_guide() {
+        let geography = geography(AT_ZERO, "", "");
+        let seen = client(&geography, "1.1.1.1");
+        let degrees = |kilometres: f64| (kilometres / 6371.0088).to_degrees();
+        for (bias, expected) in [(50, 0), (0, 1)] {
+            let members = [(point(0.0, degrees(150.0)), bias), (point(0.0, degrees(-100.0)), 0)];
+            let policy = policy(&members, BiasFormula::default(), &geography);
+            assert_eq!(chosen(&policy, MemberSet(3), &seen), Some(Member(expected)), "{bias}");
+            let said = policy.reason(MemberSet(3), &seen, Choice::One(Member(0))).to_string();
+            assert!(bias == 0 || said == "nearest, 150 km with bias +50 counts as 75 km", "{said}");
+        }
+    }
+
+    /// Route 53: geoproximity, rule 5: a bias on Oregon draws the west of Brazil to it, or sends the Midwest away.
+    #[test]
+    fn the_map_of_the_guide() {
+        let world = "network,country,latitude,longitude\n1.0.0.0/8,BR,-13,-56\n2.0.0.0/8,US,32.8,-96.8\n3.0.0.0/8,CA,45.5,-73.6\n";
+        let geography = geography(world, "", "");
+        let points = ["us-west-2", "eu-central-1", "ap-northeast-1", "af-south-1", "me-south-1"];
+        let answer = |bias, address| {
+            let members =
+                points.map(|region| (Point::Region(region.into()), if region == "us-west-2" { bias } else { 0 }));
+            let policy = policy(&members, BiasFormula::default(), &geography);
+            points[chosen(&policy, MemberSet(31), &client(&geography, address)).unwrap().index()]
+        };
+        assert_eq!((answer(0, "1.1.1.1"), answer(25, "1.1.1.1")), ("af-south-1", "us-west-2"));
+        assert_eq!((answer(0, "2.1.1.1"), answer(25, "2.1.1.1")), ("us-west-2", "us-west-2"));
+        assert_eq!((answer(0, "3.1.1.1"), answer(-70, "3.1.1.1")), ("us-west-2", "eu-central-1"));
+    }
+
+    /// Route 53: geoproximity, rule 6: every health of four, biased and not, against distances sorted by hand.
+    #[test]
+    fn the_next_nearest_takes_over() {
+        let geography = geography(AT_ZERO, "", "");
+        let seen = client(&geography, "1.1.1.1");
+        let at = [30.0, 10.0, -20.0, 40.0].map(|longitude| point(0.0, longitude));
+        for (biases, order) in [([0; 4], [1, 2, 0, 3]), ([90, 0, 0, 90], [0, 3, 1, 2])] {
+            let members: Vec<_> = at.iter().cloned().zip(biases).collect();
+            let policy = policy(&members, BiasFormula::default(), &geography);
+            for healthy in 0..16_u128 {
+                let expected = order.iter().find(|&&member| healthy >> member & 1 == 1).unwrap_or(&order[0]);
+                assert_eq!(chosen(&policy, MemberSet(healthy), &seen), Some(Member(*expected)), "{healthy:04b}");
+            }
+        }
+    }
+
+    /// Route 53: geoproximity, rule 7: private zones, by the region of the VPC; and rule 8: clients nobody can place.
+    #[test]
+    fn vpcs_and_the_unplaced() {
+        let geography = geography(AT_ZERO, "", "");
+        let members = [(Point::Region("eu-west-1".into()), 0), (Point::Region("us-east-1".into()), 0)];
+        let policy = policy(&members, BiasFormula::default(), &geography);
+        let seen = in_vpc(&geography, "1.1.1.1", "eu-central-1");
+        assert_eq!(chosen(&policy, MemberSet(3), &seen), Some(Member(0)));
+        assert_eq!(policy.scope(MemberSet(3), &seen), 0);
+        let seen = client(&geography, "9.9.9.9");
+        assert_eq!(chosen(&policy, MemberSet(3), &seen), Some(Member(1)));
+        let said = policy.reason(MemberSet(3), &seen, Choice::One(Member(1))).to_string();
+        assert_eq!(said, "nearest, 0 km; the client's whereabouts are unknown and count as N. Virginia");
+    }
+}

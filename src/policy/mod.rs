@@ -15,6 +15,8 @@ pub mod odds;
 pub mod reason;
 pub mod simple;
 pub mod weighted;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
