@@ -1,3 +1,9 @@
 //! Flags, then one of the commands.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

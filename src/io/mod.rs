@@ -1,8 +1,15 @@
 //! All that touches the world: sockets, files, clocks, threads, randomness. Nothing outside this folder does.
 
+pub mod announce;
+pub mod bind;
 pub mod clock;
+pub mod daemon;
 pub mod folder;
+pub mod geo;
+pub mod live;
+pub mod load;
 pub mod log;
+pub mod settings;
 pub mod state;
 pub mod sys;
 pub mod tcp;

@@ -36,12 +36,24 @@ pub fn write_problems(problems: &Problems, to: &mut impl Write, excerpts: bool) 
     Ok(())
 }
 
-/// Writes problems to stdout or stderr as befits what is at its other end.
-pub fn show_problems(problems: &Problems) -> io::Result<()> {
-    let excerpts = io::stdout().is_terminal();
-    let mut to = io::BufWriter::new(anstream::stdout().lock());
-    write_problems(problems, &mut to, excerpts)?;
-    to.flush()
+/// Where something is written to: what a command is for, or what is said about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    Stdout,
+    Stderr,
+}
+
+/// Writes problems as befits what is at the other end.
+pub fn show_problems(problems: &Problems, to: To) -> io::Result<()> {
+    match to {
+        To::Stdout => {
+            let excerpts = io::stdout().is_terminal();
+            let mut out = io::BufWriter::new(anstream::AutoStream::auto(io::stdout()));
+            write_problems(problems, &mut out, excerpts)?;
+            out.flush()
+        }
+        To::Stderr => write_problems(problems, &mut anstream::stderr().lock(), io::stderr().is_terminal()),
+    }
 }
 
 /// The line a problem stands in, and the marks below it.
@@ -73,18 +85,19 @@ pub struct Progress(ProgressBar);
 impl Progress {
     pub fn start(what: &str) -> Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_message(what.to_string());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos} files, {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {pos} of {len}, {elapsed}") {
             bar.set_style(style);
         }
         Progress(bar)
     }
 
-    /// Says how far it has come. Cheap enough for every file.
-    pub fn files(&self, done: u64) {
+    /// Says how far it has come. Cheap enough for every zone.
+    pub fn at(&self, done: usize, all: usize) {
         if self.0.is_hidden() && self.0.elapsed() > PATIENCE && io::stderr().is_terminal() {
             self.0.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.0.set_position(done);
+        self.0.set_length(all as u64);
+        self.0.set_position(done as u64);
     }
 }
 

@@ -1,0 +1,32 @@
+//! `fingerpost check`
+
+use clap::Args;
+
+use fingerpost::io::load::Loader;
+use fingerpost::io::terminal::{self, To};
+
+use super::{Common, FINE, FOUND_WRONG};
+
+/// Lists every problem of the zones and the geography
+///
+/// Each as file:line:column: what, why, what to do. Exit code 0: no errors, 1: errors, 2: the folders cannot be read.
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    common: Common,
+    /// Let warnings fail, too
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Check {
+    pub fn run(self) -> anyhow::Result<u8> {
+        let config = self.common.read()?;
+        let folders = self.common.folders(&config)?;
+        let loaded = Loader::new(folders, config.limits, config.settings.clone())?.load()?;
+        terminal::show_problems(&loaded.problems, To::Stdout)?;
+        let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
+        anstream::eprintln!("{} zones, {} records: {errors} errors, {warnings} warnings", loaded.zones, loaded.records);
+        Ok(if errors > 0 || self.strict && warnings > 0 { FOUND_WRONG } else { FINE })
+    }
+}

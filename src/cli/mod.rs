@@ -1,0 +1,96 @@
+//! The command line: flags, then one of the commands, each in a file of its own.
+
+mod check;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use fingerpost::config::{Config, Log};
+use fingerpost::io::load::Folders;
+use fingerpost::io::settings;
+
+/// What a command says when it did what it is for, and found what it looks for.
+const FINE: u8 = 0;
+/// … when it found something wrong in the files.
+const FOUND_WRONG: u8 = 1;
+/// … when it could not do what it was asked to.
+const REFUSED: u8 = 2;
+
+/// An authoritative DNS server that routes the way Amazon Route 53 does, and says why.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  fingerpost serve                               zones/ and geo/ on 127.0.0.1:5300 and [::1]:5300
+  fingerpost serve --listen 0.0.0.0:53           on every IPv4 address of this machine
+  fingerpost check --zones /srv/dns --strict     what is wrong with these zones, and what is unwise";
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Check(check::Check),
+}
+
+/// What every command takes. A flag beats the settings file, which beats the default.
+#[derive(Args)]
+struct Common {
+    /// Settings file [default: fingerpost.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Folder of zones [default: zones]
+    #[arg(long, value_name = "DIR")]
+    zones: Option<PathBuf>,
+    /// Folder of geography [default: geo, if it is there]
+    #[arg(long, value_name = "DIR")]
+    geo: Option<PathBuf>,
+}
+
+impl Common {
+    fn read(&self) -> anyhow::Result<Config> {
+        settings::read(self.config.as_deref())
+    }
+
+    fn folders(&self, config: &Config) -> anyhow::Result<Folders> {
+        Folders::find(self.zones.clone().or(config.zones.clone()), self.geo.clone().or(config.geo.clone()))
+    }
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+impl From<LogFormat> for Log {
+    fn from(format: LogFormat) -> Log {
+        match format {
+            LogFormat::Human => Log::Human,
+            LogFormat::Json => Log::Json,
+        }
+    }
+}
+
+/// Does what the command line asks for.
+pub fn run() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            anstream::eprintln!("fingerpost: {error:#}");
+            REFUSED.into()
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Takes the addresses to listen on, all of them or none, and says in one sentence what is in the way.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+
+use anyhow::{Result, bail};
+
+use super::{tcp, udp};
+
+/// The port of a fresh clone: one that needs no privilege.
+const PORT: u16 = 5300;
+
+/// A port that the system chose for TCP may be taken for UDP; then it chooses again, this often.
+const CHOICES_MAX: usize = 16;
+
+/// Where to listen.
+pub enum Addresses {
+    /// The operator said so: each has to work.
+    Chosen(Vec<SocketAddr>),
+    /// The loopback addresses; not every machine has IPv6.
+    Default,
+}
+
+/// Sockets that are bound and wait for somebody to listen.
+pub struct Sockets {
+    /// As they are: a port 0 has become the one that the system chose.
+    pub addresses: Vec<SocketAddr>,
+    pub udp: Vec<UdpSocket>,
+    pub tcp: Vec<TcpListener>,
+}
+
+impl Addresses {
+    /// Fails where somebody listens already. Nothing is kept: who asks meanwhile learns at once that nobody is there.
+    pub fn check(&self) -> Result<()> {
+        self.bind(0).map(drop)
+    }
+
+    /// Binds for so many workers each.
+    pub fn bind(&self, workers: usize) -> Result<Sockets> {
+        let mut sockets = Sockets { addresses: Vec::new(), udp: Vec::new(), tcp: Vec::new() };
+        match self {
+            Addresses::Chosen(addresses) => {
+                for address in addresses {
+                    sockets.add(*address, workers).or_else(|(transport, error)| refuse(*address, transport, &error))?;
+                }
+            }
+            Addresses::Default => {
+                for address in [(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()] {
+                    match sockets.add(address, workers) {
+                        Ok(()) => {}
+                        Err((_, error)) if address.is_ipv6() && is_missing(&error) => {
+                            tracing::warn!("this machine has no IPv6; not listening on {address}");
+                        }
+                        Err((transport, error)) => refuse(address, transport, &error)?,
+                    }
+                }
+            }
+        }
+        Ok(sockets)
+    }
+}
+
+impl Sockets {
+    fn add(&mut self, address: SocketAddr, workers: usize) -> Result<(), (&'static str, io::Error)> {
+        let mut choices = if address.port() == 0 { CHOICES_MAX } else { 1 };
+        let (listener, address) = loop {
+            choices -= 1;
+            let listener = tcp::bind(address).map_err(|error| ("TCP", error))?;
+            let bound = listener.local_addr().map_err(|error| ("TCP", error))?;
+            match udp::claim(bound) {
+                Ok(()) => break (listener, bound),
+                Err(_) if choices > 0 => {}
+                Err(error) => return Err(("UDP", error)),
+            }
+        };
+        for _ in 0..workers {
+            self.udp.push(udp::bind(address).map_err(|error| ("UDP", error))?);
+        }
+        self.tcp.push(listener);
+        self.addresses.push(address);
+        Ok(())
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
+}
+
+fn refuse(address: SocketAddr, transport: &str, error: &io::Error) -> Result<()> {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => bail!(
+            "cannot listen on {address} ({transport}): another program does; stop it, or choose another address with \
+             --listen"
+        ),
+        io::ErrorKind::PermissionDenied => bail!(
+            "cannot listen on {address} ({transport}): this user may not; ports below 1024 need the capability \
+             CAP_NET_BIND_SERVICE, higher ones don't"
+        ),
+        _ if is_missing(error) => bail!(
+            "cannot listen on {address} ({transport}): this machine does not have that address; `ip address` lists \
+             those it has"
+        ),
+        _ => bail!("cannot listen on {address} ({transport}): {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_is_told_in_a_sentence() {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let taken = Addresses::Chosen(vec![any]).bind(2).unwrap();
+        assert_eq!((taken.udp.len(), taken.tcp.len()), (2, 1));
+        let address = taken.addresses[0];
+        assert_eq!(taken.udp[1].local_addr().unwrap(), address);
+        for (addresses, expected) in [
+            (vec![address], format!("cannot listen on {address} (TCP): another program does; ")),
+            (
+                vec!["192.0.2.1:5300".parse().unwrap()],
+                "cannot listen on 192.0.2.1:5300 (TCP): this machine does not have that address".to_string(),
+            ),
+        ] {
+            let told = Addresses::Chosen(addresses).check().unwrap_err().to_string();
+            assert!(told.starts_with(&expected), "{told}");
+        }
+        let Sockets { tcp, .. } = taken;
+        drop(tcp);
+        let told = Addresses::Chosen(vec![address]).check();
+        assert!(told.is_ok(), "{told:?}");
+    }
+
+    #[test]
+    fn one_in_use_over_udp_alone_is_found_too() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let told = Addresses::Chosen(vec![address]).check().unwrap_err().to_string();
+        assert!(told.contains("(UDP): another program does"), "{told}");
+    }
+}

@@ -1,0 +1,372 @@
+//! The server from its start to its end: load, bind, answer, reload, rotate, drain.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::announce;
+use super::bind::{Addresses, Sockets};
+use super::live::{Live, Served};
+use super::load::{Loaded, Loader};
+use super::state::{CookieSecrets, State};
+use super::watch::Watch;
+use super::{clock, settings, sys, tcp, udp};
+use crate::config::Config;
+use crate::problem::Severity;
+use crate::respond::Transport;
+use crate::snapshot::Settings;
+
+/// How long TCP clients may take to have their last replies once the server is to end.
+const DRAIN_MAX: Duration = Duration::from_secs(3);
+
+/// How often TCP's turns let go of an old snapshot.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// More problems than this are counted in the log, not listed: `check` lists them all.
+const LOGGED_PROBLEMS_MAX: usize = 20;
+
+/// A rotation that failed is tried again after this.
+const ROTATION_RETRY: Duration = Duration::from_secs(60);
+
+const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
+
+/// What `serve` was asked for, flags over settings over defaults.
+pub struct Plan {
+    pub config: Config,
+    /// The settings file that was named, to be read again on SIGHUP.
+    pub config_file: Option<PathBuf>,
+    pub loader: Loader,
+    pub state: PathBuf,
+    pub listen: Addresses,
+    pub workers: usize,
+}
+
+/// Serves until it is told to end. An error is why it could not begin.
+pub fn serve(mut plan: Plan) -> Result<()> {
+    let begin = Instant::now();
+    plan.listen.check()?;
+    let files = sys::raise_open_files();
+    if files < plan.config.tcp.connections_max as u64 + 64 {
+        tracing::warn!(
+            "this process may open {files} files, too few for {} TCP connections; raise its limit (ulimit -n)",
+            plan.config.tcp.connections_max
+        );
+    }
+    let state = open_state(&plan);
+    let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
+        tracing::warn!(%error, "the cookie secrets cannot be kept; cookies will not outlive this process");
+        CookieSecrets::load(None, clock::unix_seconds())
+    })?;
+    let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
+    let mut running =
+        Control { config: plan.config, config_file: plan.config_file, state, cookies, host_name, told: Vec::new() };
+    plan.loader.set(running.config.limits, running.settings());
+    let loaded = plan.loader.load()?;
+    running.report(&loaded, true);
+
+    let served: Served = Arc::new(ArcSwap::new(loaded.snapshot.clone()));
+    let Sockets { addresses, udp, tcp } = plan.listen.bind(plan.workers)?;
+    let seed = seed()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(plan.workers)
+        .thread_name("tcp")
+        .enable_all()
+        .build()
+        .context("the system gives no threads")?;
+    let turns = (0..plan.workers as u64).map(|turn| Live::new(&served, Transport::Tcp, seed ^ turn << 32));
+    let server = {
+        let _inside = runtime.enter();
+        Arc::new(tcp::Server::new(running.config.tcp.clone(), turns.collect()))
+    };
+    let udp = UdpWorkers::start(udp, &served, seed)?;
+    let result = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let mut listeners = JoinSet::new();
+        for listener in tcp {
+            let listener = TcpListener::from_std(listener)?;
+            listeners.spawn(server.clone().serve(listener, stopped.clone()));
+        }
+        let signals = Signals::new()?;
+        announce::announce(&addresses, &loaded.snapshot);
+        tracing::info!(took_ms = begin.elapsed().as_millis() as u64, "serving");
+        drop(loaded);
+        let mut signals = running.keep(plan.loader, &served, &server, signals).await;
+        tracing::info!("draining");
+        stop.send_replace(true);
+        udp.stop();
+        tokio::select! {
+            () = async { while listeners.join_next().await.is_some() {} } => {}
+            () = tokio::time::sleep(DRAIN_MAX) => {}
+            () = signals.end() => {}
+        }
+        Ok(())
+    });
+    end(runtime);
+    tracing::info!("ended");
+    result
+}
+
+/// A load that is still going on is left to the system.
+fn end(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+fn open_state(plan: &Plan) -> Option<State> {
+    State::open(&plan.state)
+        .inspect_err(|error| {
+            let folder = plan.state.display();
+            tracing::warn!(%error, "nothing can be kept in the state folder {folder}; serving without");
+        })
+        .ok()
+}
+
+fn seed() -> Result<u64> {
+    let mut seed = [0; 8];
+    sys::random(&mut seed).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(u64::from_le_bytes(seed))
+}
+
+/// The threads that answer over UDP.
+struct UdpWorkers {
+    stop: Arc<AtomicBool>,
+    threads: Vec<(Arc<std::net::UdpSocket>, JoinHandle<()>)>,
+}
+
+impl UdpWorkers {
+    fn start(sockets: Vec<std::net::UdpSocket>, served: &Served, seed: u64) -> Result<UdpWorkers> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::with_capacity(sockets.len());
+        for (number, socket) in (1..).zip(sockets) {
+            let socket = Arc::new(socket);
+            let mut live = Live::new(served, Transport::Udp, seed.wrapping_add(number));
+            let (its_socket, its_stop) = (socket.clone(), stop.clone());
+            let thread = thread::Builder::new()
+                .name(format!("udp-{number}"))
+                .spawn(move || udp::serve(&its_socket, &mut live, &its_stop))
+                .context("the system gives no threads")?;
+            threads.push((socket, thread));
+        }
+        Ok(UdpWorkers { stop, threads })
+    }
+
+    /// Returns when all that had been received is answered.
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for (socket, _) in &self.threads {
+            udp::wake(socket);
+        }
+        for (_, thread) in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a UDP worker had ended before its time");
+            }
+        }
+    }
+}
+
+/// The signals that the server obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals> {
+        let of = |kind| signal(kind).context("the system delivers no signals");
+        Ok(Signals {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            reload: of(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::End,
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.reload.recv() => Told::Reload,
+        }
+    }
+
+    async fn end(&mut self) {
+        while self.any().await != Told::End {}
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Told {
+    End,
+    Reload,
+}
+
+/// What may change while the server runs.
+struct Control {
+    config: Config,
+    config_file: Option<PathBuf>,
+    state: Option<State>,
+    cookies: CookieSecrets,
+    host_name: String,
+    /// The problems logged last; the same ones are not logged again.
+    told: Vec<String>,
+}
+
+impl Control {
+    fn settings(&self) -> Settings {
+        self.config.settings_on(&self.host_name, Some(self.cookies.secrets.clone()))
+    }
+
+    /// Reloads and rotates as due, until the server is to end.
+    async fn keep(
+        &mut self,
+        loader: Loader,
+        served: &Served,
+        server: &tcp::Server<Live>,
+        mut signals: Signals,
+    ) -> Signals {
+        let folders = loader.folders();
+        let mut eyes = Watch::new(std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).collect());
+        // Taken away while it loads on a thread of its own.
+        let mut loader = Some(loader);
+        let mut loading = JoinSet::new();
+        let mut again = false;
+        let mut rotation = tokio::time::Instant::now() + self.until_rotation();
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
+        loop {
+            tokio::select! {
+                signal = signals.any() => {
+                    if signal == Told::End {
+                        return signals;
+                    }
+                    tracing::info!("told to reload");
+                    self.read_settings();
+                    again = true;
+                }
+                () = eyes.changed() => again = true,
+                Some(done) = loading.join_next() => match done {
+                    Ok((returned, result)) => {
+                        loader = Some(returned);
+                        self.publish(result, served);
+                    }
+                    // Not to be expected; what is served stays, and so do the eyes that see the next change.
+                    Err(error) => {
+                        tracing::error!(%error, "the load broke down; restart the server to load again");
+                    }
+                },
+                () = tokio::time::sleep_until(rotation) => {
+                    let retry = self.rotate(served);
+                    rotation = tokio::time::Instant::now() + retry.unwrap_or_else(|| self.until_rotation());
+                }
+                _ = housekeeping.tick() => server.housekeep(),
+            }
+            if again && let Some(mut own) = loader.take() {
+                again = false;
+                own.set(self.config.limits, self.settings());
+                loading.spawn_blocking(move || {
+                    let result = own.load();
+                    (own, result)
+                });
+            }
+        }
+    }
+
+    fn publish(&mut self, result: Result<Loaded>, served: &Served) {
+        match result {
+            Ok(loaded) => {
+                self.report(&loaded, false);
+                if loaded.changed {
+                    // The secrets may have been rotated while it loaded.
+                    let settings = Arc::new(self.settings());
+                    served.store(Arc::new(loaded.snapshot.with_settings(settings)));
+                }
+            }
+            Err(error) => tracing::error!("nothing was reloaded, what was served before is: {error:#}"),
+        }
+    }
+
+    fn read_settings(&mut self) {
+        match settings::read(self.config_file.as_deref()) {
+            Ok(config) => {
+                let fixed = |config: &Config| {
+                    (config.listen.clone(), config.zones.clone(), config.geo.clone(), config.state.clone())
+                };
+                if fixed(&config) != fixed(&self.config)
+                    || (config.workers, config.admin, &config.tcp, config.log)
+                        != (self.config.workers, self.config.admin, &self.config.tcp, self.config.log)
+                {
+                    tracing::warn!(
+                        "settings of addresses, folders, workers, logs and TCP limits take effect at the next start"
+                    );
+                }
+                self.config = config;
+            }
+            Err(error) => tracing::error!("the settings stay as they were: {error:#}"),
+        }
+    }
+
+    fn until_rotation(&self) -> Duration {
+        self.cookies.left(self.config.cookie_rotation, clock::unix_seconds())
+    }
+
+    /// Returns when to try again where the new secret could not be kept; it is used all the same.
+    fn rotate(&mut self, served: &Served) -> Option<Duration> {
+        let result = self.cookies.rotate(self.state.as_ref(), clock::unix_seconds());
+        let settings = Arc::new(self.settings());
+        served.rcu(|snapshot| snapshot.with_settings(settings.clone()));
+        match result {
+            Ok(()) => {
+                tracing::info!("cookie secret rotated");
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the new cookie secret cannot be kept");
+                Some(ROTATION_RETRY.max(self.until_rotation()))
+            }
+        }
+    }
+
+    /// Says what was loaded and what was wrong with it, unless nothing is new.
+    fn report(&mut self, loaded: &Loaded, first: bool) {
+        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+        if !loaded.changed && problems == self.told {
+            tracing::debug!("nothing changed");
+            return;
+        }
+        for problem in loaded.problems.iter().take(LOGGED_PROBLEMS_MAX) {
+            match problem.severity {
+                Severity::Error => tracing::error!("{problem}"),
+                Severity::Warning => tracing::warn!("{problem}"),
+            }
+        }
+        let count = loaded.problems.errors() + loaded.problems.warnings();
+        if count > LOGGED_PROBLEMS_MAX {
+            tracing::warn!("… and {} more; fingerpost check lists them all", count - LOGGED_PROBLEMS_MAX);
+        }
+        for file in loaded.kept.iter().take(LOGGED_PROBLEMS_MAX) {
+            tracing::warn!("{file} has errors: its zone is served as it was before");
+        }
+        for file in loaded.refused.iter().take(LOGGED_PROBLEMS_MAX) {
+            tracing::error!("{file} has errors: its zone is not served");
+        }
+        tracing::info!(
+            zones = loaded.zones,
+            records = loaded.records,
+            read = loaded.fresh,
+            errors = loaded.problems.errors(),
+            warnings = loaded.problems.warnings(),
+            took_ms = loaded.took.as_millis() as u64,
+            "{}",
+            if first { "loaded" } else { "reloaded" },
+        );
+        self.told = problems;
+    }
+}

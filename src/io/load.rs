@@ -1,0 +1,182 @@
+//! From the folders to a snapshot: everything the first time, what changed since after that.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+
+use super::folder::{self, Seen, State};
+use super::geo::GeoFolder;
+use super::sys;
+use super::terminal::Progress;
+use crate::health::verdicts::Verdicts;
+use crate::model::Limits;
+use crate::problem::Problems;
+use crate::snapshot::{self, Parts, Settings, Snapshot, ZoneImage};
+use crate::wire::hash::HashKey;
+
+/// What is looked for in the current folder where nothing else is said.
+const ZONES_FOLDER: &str = "zones";
+const GEO_FOLDER: &str = "geo";
+
+/// Where zones and geography are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folders {
+    pub zones: PathBuf,
+    /// None where nobody named one and there is none in the current folder.
+    pub geo: Option<PathBuf>,
+}
+
+impl Folders {
+    /// The folders that were named, or the usual ones. Fails where one is not there.
+    pub fn find(zones: Option<PathBuf>, geo: Option<PathBuf>) -> Result<Folders> {
+        let zones = zones.unwrap_or_else(|| ZONES_FOLDER.into());
+        let geo = geo.or_else(|| Some(PathBuf::from(GEO_FOLDER)).filter(|folder| folder.is_dir()));
+        check_folder(&zones, "zones")?;
+        if let Some(geo) = &geo {
+            check_folder(geo, "geo")?;
+        }
+        Ok(Folders { zones, geo })
+    }
+}
+
+fn check_folder(folder: &Path, name: &str) -> Result<()> {
+    let shown = folder.display();
+    match folder.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => bail!("{shown} is not a folder; name the folder of {name} with --{name}"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("there is no folder {shown}; make it, or name another with --{name}")
+        }
+        Err(error) => bail!("the folder {shown} cannot be read: {error}"),
+    }
+}
+
+/// Loads, and remembers what it loaded.
+pub struct Loader {
+    folders: Folders,
+    limits: Limits,
+    settings: Arc<Settings>,
+    key: HashKey,
+    seen: Seen,
+    /// By file. A zone that fails keeps its last good version here.
+    images: HashMap<Arc<str>, Arc<ZoneImage>>,
+    geo: GeoFolder,
+    loaded_before: bool,
+}
+
+/// What a load brought.
+pub struct Loaded {
+    pub snapshot: Arc<Snapshot>,
+    pub problems: Problems,
+    /// Zones served.
+    pub zones: usize,
+    pub records: u64,
+    /// Zones read this time.
+    pub fresh: usize,
+    /// Files of zones that failed: served as they were before, or not at all.
+    pub kept: Vec<Arc<str>>,
+    pub refused: Vec<Arc<str>>,
+    /// Whether anything is to be served otherwise than before.
+    pub changed: bool,
+    pub took: Duration,
+}
+
+impl Loader {
+    pub fn new(folders: Folders, limits: Limits, settings: Settings) -> Result<Loader> {
+        let mut random = [0; 32];
+        sys::random(&mut random).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(random.chunks_exact(8)) {
+            *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        }
+        Ok(Loader {
+            geo: GeoFolder::new(folders.geo.clone()),
+            folders,
+            limits,
+            settings: Arc::new(settings),
+            key: HashKey::new(words),
+            seen: Seen::default(),
+            images: HashMap::new(),
+            loaded_before: false,
+        })
+    }
+
+    pub fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// From the next load on these settings hold. Zones are rendered by some of them, so all are read again.
+    pub fn set(&mut self, limits: Limits, settings: Settings) {
+        let rendered = |settings: &Settings| Settings { cookie_secrets: None, ..settings.clone() };
+        if self.limits != limits || rendered(&self.settings) != rendered(&settings) {
+            self.seen = Seen::default();
+        }
+        self.limits = limits;
+        self.settings = Arc::new(settings);
+    }
+
+    /// Loads what changed. On an error nothing did: what was loaded before stays as it is.
+    pub fn load(&mut self) -> Result<Loaded> {
+        let begin = Instant::now();
+        let progress = Progress::start("reading zones");
+        let (key, settings) = (&self.key, &self.settings);
+        let (folder, geo) = std::thread::scope(|scope| {
+            let geo = scope.spawn(|| self.geo.load());
+            let folder = folder::load_with(
+                &self.folders.zones,
+                self.limits,
+                &self.seen,
+                &|done, all| progress.at(done, all),
+                &|zone, _, problems| {
+                    let image = snapshot::build(&zone.data, key, settings, problems);
+                    (!zone.failed).then(|| Arc::new(image))
+                },
+            );
+            (folder, geo.join())
+        });
+        let folder = folder.map_err(|problem| anyhow!("{problem}"))?;
+        let geo = geo.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut problems = folder.problems;
+        problems.append(geo.problems);
+        problems.sort();
+
+        let mut images = HashMap::with_capacity(folder.zones.len());
+        let (mut fresh, mut kept, mut refused) = (0, Vec::new(), Vec::new());
+        for zone in folder.zones {
+            let before = self.images.get(&zone.file).cloned();
+            let image = match (zone.state, zone.built) {
+                (State::Loaded, Some(image)) => {
+                    fresh += 1;
+                    Some(image)
+                }
+                (State::Unchanged, _) => before,
+                (State::Failed, _) | (State::Loaded, None) => {
+                    let told = if before.is_some() { &mut kept } else { &mut refused };
+                    told.push(zone.file.clone());
+                    before
+                }
+            };
+            images.extend(image.map(|image| (zone.file, image)));
+        }
+        let gone = self.images.keys().any(|file| !images.contains_key(file));
+        let changed = !self.loaded_before || geo.changed || fresh > 0 || gone;
+        self.seen = folder.seen;
+        self.images = images;
+        self.loaded_before = true;
+        let images: Vec<_> = self.images.values().cloned().collect();
+        let (zones, records) = (images.len(), images.iter().map(|image| u64::from(image.counts.records)).sum());
+        let snapshot = Snapshot::new(Parts {
+            settings: self.settings.clone(),
+            key: self.key.clone(),
+            images,
+            geography: geo.geography,
+            verdicts: Arc::new(Verdicts::new(&folder.shared.health_checks)),
+            shared: Arc::new(folder.shared),
+        });
+        let snapshot = Arc::new(snapshot);
+        Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, changed, took: begin.elapsed() })
+    }
+}
