@@ -243,7 +243,7 @@ impl Build {
     fn database(&mut self, file: &GeoFile) {
         let database = match mmdb::read(&file.name, &file.bytes) {
             Ok(database) => database,
-            Err(problem) => return self.problems.push(problem),
+            Err(problem) => return self.problems.push(*problem),
         };
         let source = self.source(&file.name, 0);
         let known: Vec<Known> = database

@@ -42,10 +42,11 @@ pub(super) struct Database {
 }
 
 /// Reads a database, or says what is wrong with it.
-pub(super) fn read(file: &Arc<str>, bytes: &[u8]) -> Result<Database, Problem> {
+pub(super) fn read(file: &Arc<str>, bytes: &[u8]) -> Result<Database, Box<Problem>> {
     let refuse = |what: String| {
         let at = At { file: file.clone(), line: 1, column: 1, length: 0 };
-        Problem::error(at, what, "nothing of the database is used", "fetch it again from where it came from")
+        let remedy = "fetch it again from where it came from";
+        Box::new(Problem::error(at, what, "nothing of the database is used", remedy))
     };
     if bytes.len() > DATABASE_BYTES_MAX {
         return Err(refuse(format!("the file is larger than {} MiB", DATABASE_BYTES_MAX >> 20)));

@@ -82,7 +82,10 @@ fn binomial(all: usize, some: usize) -> Option<u128> {
 
 /// All subsets of this size. The caller has made sure that they are few.
 fn subsets(of: MemberSet, size: usize) -> Vec<MemberSet> {
-    let Some(first) = of.first().filter(|_| size > 0) else { return Vec::from_iter((size == 0).then_some(of - of)) };
+    if size == 0 {
+        return vec![MemberSet::NOBODY];
+    }
+    let Some(first) = of.first() else { return Vec::new() };
     let rest = of - MemberSet::of(first);
     let with_first = subsets(rest, size - 1).into_iter().map(|set| set.with(first));
     let mut all: Vec<MemberSet> = with_first.collect();
