@@ -125,8 +125,7 @@ mod tests {
             let told = Addresses::Chosen(addresses).check().unwrap_err().to_string();
             assert!(told.starts_with(&expected), "{told}");
         }
-        let Sockets { tcp, .. } = taken;
-        drop(tcp);
+        drop(taken);
         let told = Addresses::Chosen(vec![address]).check();
         assert!(told.is_ok(), "{told:?}");
     }

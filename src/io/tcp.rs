@@ -32,6 +32,9 @@ const BUFFERED_MAX: usize = 65_536;
 /// The longest a listener rests when it cannot accept.
 const ACCEPT_REST_MAX: Duration = Duration::from_secs(1);
 
+/// Once the server is to stop, queries are still read for so long: those that had come may not have been seen yet.
+const LAST_CALL: Duration = Duration::from_millis(50);
+
 /// Connections the kernel completes while we are busy.
 const BACKLOG: i32 = 1024;
 
@@ -130,14 +133,22 @@ impl<R: Responder + 'static> Server<R> {
         let mut input = Input::default();
         let mut output = Vec::new();
         let mut waiting_since = Instant::now();
+        let mut last_call = None;
         loop {
             input.make_room();
             let patience = if input.is_empty() { self.limits.idle } else { self.limits.read };
+            let deadline = waiting_since + patience;
+            let reading = timeout_at(last_call.unwrap_or(deadline).min(deadline), stream.read_buf(&mut input.bytes));
             let length = tokio::select! {
-                // Reading comes first: what the client had sent when the server was told to stop is answered.
                 biased;
-                read = timeout_at(waiting_since + patience, stream.read_buf(&mut input.bytes)) => read??,
-                _ = stop.wait_for(|stop| *stop) => 0,
+                read = reading => match read {
+                    Err(_) if last_call.is_some() => 0,
+                    read => read??,
+                },
+                _ = stop.wait_for(|stop| *stop), if last_call.is_none() => {
+                    last_call = Some(Instant::now() + LAST_CALL);
+                    continue;
+                }
             };
             if length == 0 {
                 return stream.shutdown().await;

@@ -35,6 +35,8 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: Vec<PathBuf>,
     seen: Arc<Seen>,
+    /// When to look without being told.
+    poll: Instant,
 }
 
 /// What the watcher's thread tells us.
@@ -66,19 +68,17 @@ impl Watch {
                 None
             }
         };
-        let mut watch = Watch { folders, watcher, watched: Vec::new(), seen };
+        let mut watch = Watch { folders, watcher, watched: Vec::new(), seen, poll: Instant::now() };
         watch.look();
         watch
     }
 
-    /// Waits until there may be something new.
+    /// Waits until there may be something new. Who stops waiting misses nothing: the next wait goes on with it.
     pub async fn changed(&mut self) {
-        let blind = self.watcher.is_none() || self.watched.is_empty();
-        let poll = Instant::now() + if blind { POLL_BLIND } else { POLL };
-        loop {
+        while !self.rest().await {
             tokio::select! {
-                () = self.seen.wake.notified() => if self.rest().await { break },
-                () = sleep_until(poll) => break,
+                () = self.seen.wake.notified() => {}
+                () = sleep_until(self.poll) => break,
             }
         }
         // A folder may be another one now. Looking comes before loading, so that no change falls between.
@@ -102,6 +102,12 @@ impl Watch {
     }
 
     fn look(&mut self) {
+        self.watch_anew();
+        let blind = self.watcher.is_none() || self.watched.is_empty();
+        self.poll = Instant::now() + if blind { POLL_BLIND } else { POLL };
+    }
+
+    fn watch_anew(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
         for path in self.watched.drain(..) {
             // It may be gone, and its watch with it.
@@ -254,6 +260,21 @@ mod tests {
                 deed(folder.path());
                 timeout(Duration::from_secs(20), watch.changed()).await.unwrap_or_else(|_| panic!("{what}"));
             }
+        });
+    }
+
+    #[test]
+    fn who_stops_waiting_misses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        block_on(async {
+            let mut watch = Watch::new(vec![folder.path().to_path_buf()]);
+            fs::write(folder.path().join("a.zone"), "a").unwrap();
+            let mut waits = 0;
+            while timeout(QUIET / 3, watch.changed()).await.is_err() {
+                waits += 1;
+                assert!(waits < 300);
+            }
+            assert!(waits > 1, "it came to rest at once");
         });
     }
 
