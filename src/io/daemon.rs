@@ -71,6 +71,9 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let mut running =
         Control { config: plan.config, config_file: plan.config_file, state, cookies, host_name, told: Vec::new() };
     plan.loader.set(running.config.limits, running.settings());
+    // Looking comes before loading, so that no change falls between.
+    let folders = plan.loader.folders();
+    let eyes = Watch::new(std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).collect());
     let loaded = plan.loader.load()?;
     running.report(&loaded, true);
 
@@ -100,7 +103,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         announce::announce(&addresses, &loaded.snapshot);
         tracing::info!(took_ms = begin.elapsed().as_millis() as u64, "serving");
         drop(loaded);
-        let mut signals = running.keep(plan.loader, &served, &server, signals).await;
+        let mut signals = running.keep(plan.loader, eyes, &served, &server, signals).await;
         tracing::info!("draining");
         stop.send_replace(true);
         udp.stop();
@@ -229,12 +232,11 @@ impl Control {
     async fn keep(
         &mut self,
         loader: Loader,
+        mut eyes: Watch,
         served: &Served,
         server: &tcp::Server<Live>,
         mut signals: Signals,
     ) -> Signals {
-        let folders = loader.folders();
-        let mut eyes = Watch::new(std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).collect());
         // Taken away while it loads on a thread of its own.
         let mut loader = Some(loader);
         let mut loading = JoinSet::new();

@@ -1,3 +1,4 @@
 //! What proves the server right, in one binary.
 
+mod sockets;
 mod tidy;
