@@ -262,9 +262,11 @@ impl<'o, 'k> Response<'o, 'k> {
         }
         let mut starts = [0; LABELS_MAX + 1];
         let count = label_starts(name, &mut starts);
+        // Labels of this very name can't be pointed at before all of it is there.
+        let whole = self.known.count;
         for index in 0..count {
             let start = usize::from(starts[index]);
-            if compress && let Some(position) = self.position_of(&name[start..]) {
+            if compress && let Some(position) = self.position_of(&name[start..], whole) {
                 return self.put(&(0xc000 | position).to_be_bytes());
             }
             let position = self.length;
@@ -291,8 +293,8 @@ impl<'o, 'k> Response<'o, 'k> {
     }
 
     /// Where exactly this name stands already, case included.
-    fn position_of(&self, name: &[u8]) -> Option<u16> {
-        self.known.positions[..self.known.count].iter().copied().find(|&position| self.spells(position, name))
+    fn position_of(&self, name: &[u8], whole: usize) -> Option<u16> {
+        self.known.positions[..whole].iter().copied().find(|&position| self.spells(position, name))
     }
 
     fn spells(&self, position: u16, name: &[u8]) -> bool {
@@ -449,6 +451,17 @@ mod tests {
                 assert_eq!(response.length() == 19, !fits);
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_repeats_its_labels_is_not_pointed_at_before_it_is_whole() {
+        let names = ["a.a.a.a", "b.b.a.a", "a.b.b.a.a"];
+        let all = reply("x", |response| {
+            for name in names {
+                response.record(Section::Answer, Owner::Name(&wire(name)), Type::NS, 1, &wire(name)).unwrap();
+            }
+        });
+        assert_eq!(all, names.map(|name| format!("{name}. NS {name}.")));
     }
 
     #[test]
