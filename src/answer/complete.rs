@@ -16,7 +16,14 @@ const TARGETS_MAX: usize = 32;
 impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     /// Adds to a positive answer what a full response has; a minimal one is ready as it is.
     pub fn complete(&mut self) {
-        if self.snapshot.settings.minimal_responses || self.answer.rcode != Rcode::NOERROR {
+        if self.answer.rcode != Rcode::NOERROR {
+            return;
+        }
+        // Whoever asks for name servers wants to talk to them, so even a minimal response has their addresses.
+        if self.snapshot.settings.minimal_responses {
+            if self.query.rtype == Type::NS {
+                self.wanted_addresses();
+            }
             return;
         }
         let ends_here = !self.answer.items.iter().any(|item| item.section == Section::Authority);
@@ -26,6 +33,11 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         {
             self.name_servers(zone);
         }
+        self.wanted_addresses();
+    }
+
+    /// The addresses that go with what stands in the answer and authority sections.
+    fn wanted_addresses(&mut self) {
         let mut targets = 0;
         let mut index = 0;
         while let Some(item) = self.answer.items.get(index).copied() {
