@@ -148,7 +148,9 @@ fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Wor
     if let Some(policy) = found.policy {
         counters.policy(policy);
     }
-    let flags = flags(query, found.rcode, found.authoritative, truncated);
+    // Nobody can speak for every class there is (RFC 1034, 3.7.1).
+    let authoritative = found.authoritative && query.class == Class::IN;
+    let flags = flags(query, found.rcode, authoritative, truncated);
     response.finish(flags, 1, |out, at| write_opt(opt.as_ref(), out, at))
 }
 

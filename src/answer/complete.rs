@@ -14,36 +14,35 @@ use crate::wire::rtype::{Rcode, Type};
 const TARGETS_MAX: usize = 32;
 
 impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
-    /// Adds to a positive answer what a full response has; a minimal one is ready as it is.
+    /// Adds to a positive answer what a full response has. A minimal one is ready as it is, save that whoever asks for
+    /// name servers is told how to reach them: so do all servers, and priming relies on it (RFC 8109, 4.1).
     pub fn complete(&mut self) {
-        if self.answer.rcode != Rcode::NOERROR {
+        let minimal = self.snapshot.settings.minimal_responses;
+        if (minimal && self.query.rtype != Type::NS) || self.answer.rcode != Rcode::NOERROR {
             return;
         }
-        // Whoever asks for name servers wants to talk to them, so even a minimal response has their addresses.
-        if self.snapshot.settings.minimal_responses {
-            if self.query.rtype == Type::NS {
-                self.wanted_addresses();
-            }
-            return;
-        }
-        let ends_here = !self.answer.items.iter().any(|item| item.section == Section::Authority);
+        // Proofs may stand in AUTHORITY beside the servers, an SOA or a referral may not.
+        let leads_away = |item: &Item| match item.what {
+            What::Set { rtype, .. } => matches!(rtype, Type::SOA | Type::NS),
+            What::Referral { .. } => true,
+            What::Cname { .. } => false,
+        };
+        let mut authority = self.answer.items.iter().filter(|item| item.section == Section::Authority);
+        let ends_here = !authority.any(leads_away);
         if let Some(zone) = self.answer.zone
             && ends_here
+            && !minimal
             && self.answer.has_answer()
         {
             self.name_servers(zone);
         }
-        self.wanted_addresses();
-    }
-
-    /// The addresses that go with what stands in the answer and authority sections.
-    fn wanted_addresses(&mut self) {
         let mut targets = 0;
         let mut index = 0;
         while let Some(item) = self.answer.items.get(index).copied() {
             index += 1;
             if let What::Set { zone, node, set, rtype, .. } = item.what
                 && item.section != Section::Additional
+                && (!minimal || (item.section == Section::Answer && rtype == Type::NS))
             {
                 let node = self.snapshot.image(zone).node(node);
                 self.addresses(zone, node, rtype, set, &mut targets);
@@ -139,15 +138,13 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     }
 
     fn push_addresses(&mut self, zone: ZoneNumber, node: Node<'s>, required: bool) {
-        let there = self.answer.items.iter().any(|item| {
-            matches!(item.what, What::Set { zone: other, node: at, rtype: Type::A | Type::AAAA, .. }
-                if (other, at) == (zone, node.at))
-        });
-        if there {
-            return;
-        }
         for rtype in [Type::A, Type::AAAA] {
             let Some(Found::Set(set)) = node.find(rtype) else { continue };
+            let said =
+                |item: &Item| matches!(item.what, What::Set { zone: of, set: same, .. } if (of, same) == (zone, set));
+            if self.answer.items.iter().any(said) {
+                continue;
+            }
             let mut sets = [Some((rtype, set)), None];
             if self.dnssec && !node.flags.has(Flags::OCCLUDED) {
                 sets[1] = node.signatures(rtype).map(|set| (Type::RRSIG, set));

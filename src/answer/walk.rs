@@ -8,7 +8,7 @@ use crate::snapshot::settings::{AnswerOrder, Any};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{Step, Why};
 use crate::wire::hash::Hashes;
-use crate::wire::name::{NAME_MAX, Name};
+use crate::wire::name::{NAME_MAX, Name, is_wildcard};
 use crate::wire::query::{Query, QueryName};
 use crate::wire::response::Section;
 use crate::wire::rtype::{Rcode, Type};
@@ -63,7 +63,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
 
     pub fn go(&mut self) {
         self.query.name.hashes(&self.snapshot.key, &mut self.answer.hashes);
-        let Some(mut zone) = self.first_zone() else {
+        let Some(mut zone) = self.nearest_zone() else {
             self.why.step(|| Step::NoZone);
             self.answer.rcode = Rcode::REFUSED;
             self.why.step(|| Step::Done { rcode: Rcode::REFUSED });
@@ -82,7 +82,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
                 Next::Chase => {}
             }
             // What is private stays within its zone: a chain out of it is the client's to follow.
-            match self.snapshot.zones.find(&self.answer.chased, &self.answer.chased_hashes, 0, self.client.vpc) {
+            match self.nearest_zone() {
                 Some(next) => zone = next,
                 None => {
                     self.why.step(|| Step::LeavesHere { name: wire_name(self.answer.chased.wire()) });
@@ -91,12 +91,17 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             }
         }
         self.complete();
+        // Proofs about a name of a chain are found before the sets of the names behind it.
+        let section = |item: &Item| item.section as u8;
+        if !self.answer.items.is_sorted_by_key(section) {
+            self.answer.items.sort_by_key(section);
+        }
         self.why.step(|| Step::Done { rcode: self.answer.rcode });
     }
 
     /// DS belongs to the parent's side of a cut (RFC 4035, 3.1.4.1): the zone above is asked for it, if it is here.
-    fn first_zone(&self) -> Option<ZoneNumber> {
-        let (name, hashes) = (&self.query.name, &self.answer.hashes);
+    fn nearest_zone(&self) -> Option<ZoneNumber> {
+        let (name, hashes) = self.current();
         let zones = &self.snapshot.zones;
         let zone = zones.find(name, hashes, 0, self.client.vpc)?;
         if self.query.rtype == Type::DS && name.labels() > 0 && self.snapshot.image(zone).origin.wire() == name.wire() {
@@ -190,12 +195,17 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
                     for set in node.all_signatures() {
                         self.push_set(zone, node, Type::RRSIG, set, None);
                     }
+                    if encloser.is_some() && self.dnssec {
+                        self.prove_expansion(zone, encloser);
+                    }
                     return Next::Done;
                 }
             }
             _ => {}
         }
+        // Signatures and NSEC stand beside a CNAME (RFC 4035, 2.5), so for these it leads nowhere.
         if node.flags.has(Flags::CNAME)
+            && !matches!(rtype, Type::RRSIG | Type::NSEC)
             && let Some(found) = node.find(Type::CNAME)
         {
             return self.cname(zone, node, found, encloser);
@@ -229,13 +239,15 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             spin: 0,
         });
         if self.dnssec
-            && let Some(set) = apex.signatures(Type::SOA)
+            && let Some(signatures) = apex.signatures(Type::SOA)
         {
+            // A signature lives as long as what it signs (RFC 4034, 3).
+            let ttl = image.set(apex, set).records().next().map(|soa| soa.ttl);
             self.push(Item {
                 section: Section::Authority,
                 owner,
-                what: What::Set { zone, node: apex.at, set, rtype: Type::RRSIG, aligned },
-                ttl: None,
+                what: What::Set { zone, node: apex.at, set: signatures, rtype: Type::RRSIG, aligned },
+                ttl,
                 required: true,
                 spin: 0,
             });
@@ -256,6 +268,14 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
 
     /// Adds a set of the current name to the answer section, with its signatures where they are wanted.
     pub fn push_set(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, set: SetAt, ttl: Option<u32>) {
+        // A DNAME that a chain went through may be what it ends at: once is said. A wildcard's set has many owners.
+        let said = |item: &Item| {
+            matches!(item.what, What::Set { zone: of, set: same, .. } if (of, same) == (zone, set))
+                && item.section == Section::Answer
+        };
+        if self.chased.is_some() && !is_wildcard(node.name) && self.answer.items.iter().any(said) {
+            return;
+        }
         let owner = self.owner();
         let aligned = self.chased.is_none() && self.is_aligned(node);
         let spin = match self.snapshot.settings.answer_order {
@@ -388,11 +408,16 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             required: true,
             spin: 0,
         };
-        self.push(item);
-        if self.dnssec
-            && let Some(set) = dname.signatures(Type::DNAME)
-        {
-            self.push(Item { what: What::Set { zone, node: dname.at, set, rtype: Type::RRSIG, aligned }, ..item });
+        // A chain may come by twice; once is said.
+        let said =
+            |other: &Item| matches!(other.what, What::Set { zone: of, set: same, .. } if (of, same) == (zone, set));
+        if !self.answer.items.iter().any(said) {
+            self.push(item);
+            if self.dnssec
+                && let Some(set) = dname.signatures(Type::DNAME)
+            {
+                self.push(Item { what: What::Set { zone, node: dname.at, set, rtype: Type::RRSIG, aligned }, ..item });
+            }
         }
         // DNAME targets are never compressed, so they stand as they are.
         let (prefix, moved) = {

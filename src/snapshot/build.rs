@@ -3,6 +3,8 @@
 //! Records are gathered by owner in one pass over a hash table, then each name is written to the arena once, its sets
 //! rendered behind it. Nothing is sorted but what has to be: the few records of one name.
 
+use std::borrow::Cow;
+
 use super::Settings;
 use super::denial::Denial;
 use super::draft::{Draft, Drafts, NONE};
@@ -67,7 +69,7 @@ pub fn build(zone: &ZoneData, key: &HashKey, settings: &Settings, problems: &mut
         visibility: zone.visibility.clone(),
         file: zone.files[0].clone(),
         arena: arena.into_boxed_slice(),
-        slots: table(&drafts, &places),
+        slots: table(&drafts, &places, |_| false),
         apex: NodeAt(places[0]),
         negative_soa,
         denial: Denial::Unsigned,
@@ -76,15 +78,22 @@ pub fn build(zone: &ZoneData, key: &HashKey, settings: &Settings, problems: &mut
         origin_labels: zone.origin.label_count() as u8,
     };
     image.order_denial();
+    if let Denial::Nsec3(_) = image.denial {
+        // The owners of the chain are known now, and to a question they do not exist (RFC 5155, 7.2.8).
+        image.slots = table(&drafts, &places, chain_links(zone, &drafts));
+    }
     meaning::check_denial(&image, zone, problems);
     image
 }
 
 /// The hash table over all names: three quarters full, so that most names lie where their hash says.
-fn table(drafts: &Drafts, places: &[u32]) -> Box<[Slot]> {
+fn table(drafts: &Drafts, places: &[u32], left_out: impl Fn(u32) -> bool) -> Box<[Slot]> {
     let length = places.len() * 4 / 3 + 1;
     let mut slots = vec![Slot::default(); length].into_boxed_slice();
-    for (draft, &place) in drafts.iter().zip(places) {
+    for (number, (draft, &place)) in (0..).zip(drafts.iter().zip(places)) {
+        if left_out(number) {
+            continue;
+        }
         let mut index = home(draft.hash, length);
         while slots[index].node != 0 {
             index = if index + 1 == length { 0 } else { index + 1 };
@@ -92,6 +101,21 @@ fn table(drafts: &Drafts, places: &[u32]) -> Box<[Slot]> {
         slots[index] = Slot { tag: draft.hash as u32, node: place };
     }
     slots
+}
+
+/// Which names own nothing but an NSEC3 set and its signatures, and have nothing below them.
+fn chain_links<'d>(zone: &'d ZoneData, drafts: &'d Drafts) -> impl Fn(u32) -> bool + 'd {
+    let mut parents = vec![false; drafts.len()];
+    drafts.iter().filter_map(Draft::parent).for_each(|parent| parents[parent as usize] = true);
+    move |number| {
+        let own = |record| kind_of(&zone.records.get(record as usize));
+        let only = |kind| matches!(kind, (Type::NSEC3, _) | (Type::RRSIG, Type::NSEC3));
+        let mut records = drafts.records_of(drafts.get(number)).map(own).peekable();
+        !parents[number as usize]
+            && drafts.groups_of(number).next().is_none()
+            && records.peek().is_some()
+            && records.all(only)
+    }
 }
 
 struct Builder<'a> {
@@ -336,7 +360,19 @@ pub(super) fn kind_of(record: &Record<'_>) -> (Type, Type) {
     }
 }
 
-/// Whether two records say the same (RFC 2181, 5): names in their data compare without regard to case.
+/// Record data by which equal records are known (RFC 2181, 5): names in it compare without regard to case.
+pub(super) fn canonical_data(rtype: Type, rdata: &[u8]) -> Cow<'_, [u8]> {
+    if layout::layout(rtype).is_empty() {
+        return Cow::Borrowed(rdata);
+    }
+    let mut canonical = rdata.to_vec();
+    for (_, range) in layout::names_in(rtype, rdata) {
+        canonical[range].make_ascii_lowercase();
+    }
+    Cow::Owned(canonical)
+}
+
+/// Whether two records say the same.
 pub(super) fn same_data(rtype: Type, a: &[u8], b: &[u8]) -> bool {
-    a == b || (!layout::layout(rtype).is_empty() && a.len() == b.len() && a.eq_ignore_ascii_case(b))
+    a == b || (a.len() == b.len() && canonical_data(rtype, a) == canonical_data(rtype, b))
 }

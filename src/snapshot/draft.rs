@@ -25,6 +25,12 @@ pub(super) struct Draft {
     pub cover: u32,
 }
 
+impl Draft {
+    pub fn parent(&self) -> Option<u32> {
+        (self.parent != NONE).then_some(self.parent)
+    }
+}
+
 /// All names of a zone; the apex is the first.
 pub(super) struct Drafts {
     drafts: Vec<Draft>,

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::build::{kind_of, same_data};
+use super::build::{canonical_data, kind_of, same_data};
 use super::denial::{Denial, NSEC3_ITERATIONS_MAX};
 use super::draft::{Draft, Drafts};
 use super::image::{Flags, ZoneImage};
 use crate::model::record_set::RecordSet;
 use crate::model::zone::{Record, Visibility, ZoneData};
 use crate::policy::MEMBERS_MAX;
-use crate::problem::{At, Problem, Problems, Severity};
+use crate::problem::{At, Problem, Problems};
 use crate::wire::name::{Name, Shown};
 use crate::wire::rtype::Type;
 
@@ -200,12 +200,12 @@ impl<'a> Meaning<'a> {
                     0 => ("DNAME", "a DNAME moves all names below it (RFC 6672, 2.4)"),
                     _ => ("delegation", "only glue may stand below a delegation (RFC 1034, 4.2.1)"),
                 };
-                // RFC 6672 forbids the one; the other is clutter that every server passes over.
-                let severity = if thing == "DNAME" { Severity::Error } else { Severity::Warning };
-                let what = format!("{} {} is never answered", Shown(hidden.owner), hidden.rtype);
-                let why = format!("it lies below the {thing} at {}: {why}", Shown(drafts.name(cover)));
-                let problem = Problem::error(zone.at(&hidden), what, why, "remove one of them");
-                self.problems.push(Problem { severity, ..problem });
+                self.problems.push(Problem::warning(
+                    zone.at(&hidden),
+                    format!("{} {} is never answered", Shown(hidden.owner), hidden.rtype),
+                    format!("it lies below the {thing} at {}: {why}", Shown(drafts.name(cover))),
+                    "remove one of them",
+                ));
             }
         }
     }
@@ -256,7 +256,7 @@ fn split_duplicates<'a>(zone: &'a ZoneData, rtype: Type, records: &[u32]) -> Spl
         }
     } else {
         let mut order: Vec<usize> = (0..all.len()).collect();
-        order.sort_by_key(|&index| (all[index].rdata.to_ascii_lowercase(), index));
+        order.sort_by_cached_key(|&index| (canonical_data(rtype, all[index].rdata), index));
         let mut first = order[0];
         for &index in &order[1..] {
             if same_data(rtype, all[first].rdata, all[index].rdata) {
