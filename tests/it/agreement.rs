@@ -19,6 +19,8 @@ use crate::server::{Server, Transport};
 
 const PAIRS: usize = 120_000;
 const PAIRS_A_WORLD: usize = 60;
+/// So many kinds of disagreement are reported; more would be the same again.
+const KINDS_MAX: usize = 6;
 
 fn from_environment(name: &str, otherwise: usize) -> usize {
     match std::env::var(name) {
@@ -32,6 +34,7 @@ fn the_server_agrees_with_the_reference() {
     let pairs = from_environment("FINGERPOST_PAIRS", PAIRS);
     let seed = from_environment("FINGERPOST_SEED", 1);
     let mut seen = BTreeMap::<String, usize>::new();
+    let mut wrong = BTreeMap::<String, String>::new();
     for number in 0..pairs.div_ceil(PAIRS_A_WORLD) {
         let seed = (seed as u64) << 32 | number as u64;
         let mut random = Random(seed);
@@ -46,16 +49,28 @@ fn the_server_agrees_with_the_reference() {
             };
             match bench.disagreement(&asked) {
                 Ok(kind) => *seen.entry(kind).or_default() += 1,
-                Err(what) => panic!("seed {seed}: {}", smallest(zones, &settings, &asked, what)),
+                Err(what) if wrong.len() < KINDS_MAX && !wrong.contains_key(&kind_of(&what)) => {
+                    let report = smallest(zones.clone(), &settings, &asked, &what);
+                    wrong.insert(kind_of(&what), format!("seed {seed}: {report}"));
+                }
+                Err(_) => {}
             }
         }
     }
+    let reports: Vec<String> = wrong.into_values().collect();
+    assert!(reports.is_empty(), "{} kinds of disagreement:\n\n{}", reports.len(), reports.join("\n"));
     println!("{seen:#?}");
     if pairs >= 10_000 {
         for kind in ["NOERROR AA answer", "NOERROR AA no data", "NXDOMAIN AA no data", "NOERROR referral", "REFUSED"] {
             assert!(seen.get(kind).is_some_and(|&count| count > pairs / 200), "too few of {kind}: {seen:#?}");
         }
     }
+}
+
+/// The first line of a report without what differs from world to world.
+fn kind_of(what: &str) -> String {
+    let first = what.lines().next().unwrap_or_default();
+    first.split(' ').filter(|word| !word.contains(|c: char| c == '.' || c.is_ascii_digit())).collect()
 }
 
 fn settings(random: &mut Random) -> Settings {
@@ -104,11 +119,9 @@ impl Bench {
         if *limit > 0 {
             ask.edns = Some(Edns { size: *limit, dnssec: *dnssec, ..Edns::default() });
         }
-        // An OPT, 11 bytes, comes and goes with the query's.
         let (fitted, _) = self.exchange(&ask, Transport::Udp)?;
         let limit = self.limit(&ask, Transport::Udp);
-        let opt = 11 * (usize::from(fitted.edns.is_some()) as isize - isize::from(whole.edns.is_some()));
-        let has_room = length as isize + opt <= limit as isize;
+        let has_room = length - opt_length(&whole) + opt_length(&fitted) <= limit;
         if question.qtype != Type::ANY {
             fits(&whole, &fitted, has_room).map_err(|what| {
                 format!("over UDP at {limit}: {what}\n--- whole\n{}--- got\n{}", read(&whole), read(&fitted))
@@ -156,7 +169,12 @@ impl Bench {
     }
 }
 
-fn compare(got: &Reply, expected: &reference::Reply, question: &Question, any: Any) -> Result<(), String> {
+fn opt_length(reply: &Reply) -> usize {
+    let options = |edns: &Edns| edns.options.iter().map(|(_, data)| 4 + data.len()).sum::<usize>();
+    reply.edns.as_ref().map_or(0, |edns| 11 + options(edns))
+}
+
+pub fn compare(got: &Reply, expected: &reference::Reply, question: &Question, any: Any) -> Result<(), String> {
     if got.rcode != expected.rcode && !expected.cut_short {
         return Err(format!("rcode {} should be {}", got.rcode, expected.rcode));
     }
@@ -168,7 +186,8 @@ fn compare(got: &Reply, expected: &reference::Reply, question: &Question, any: A
         ["answer", "authority", "additional"].into_iter().zip(due.into_iter().zip(&got.sections))
     {
         let set: BTreeSet<Rr> = records.iter().cloned().collect();
-        if set.len() != records.len() {
+        // A question for signatures may get those of a DNAME on the way twice, as that and as signatures.
+        if set.len() != records.len() && question.qtype != Type::RRSIG {
             return Err(format!("{section} has a record twice"));
         }
         if expected.cut_short {
@@ -185,10 +204,15 @@ fn compare(got: &Reply, expected: &reference::Reply, question: &Question, any: A
         if question.qtype == Type::ANY && any == Any::Minimal && section == "additional" && set.is_subset(due) {
             continue;
         }
-        if let Some(rr) = due.difference(&set).next() {
+        if question.qtype == Type::RRSIG && section == "additional" {
+            continue;
+        }
+        // What a wildcard stands in for in the answer may count as said, or not.
+        let counts = |rr: &&Rr| section != "additional" || !rr.owner.is_wildcard();
+        if let Some(rr) = due.difference(&set).find(counts) {
             return Err(format!("{section} lacks {}", show(rr)));
         }
-        if let Some(rr) = set.difference(due).next() {
+        if let Some(rr) = set.difference(due).find(counts) {
             return Err(format!("{section} has {}", show(rr)));
         }
     }
@@ -228,7 +252,7 @@ fn fits(whole: &Reply, fitted: &Reply, has_room: bool) -> Result<(), String> {
     if whole.rcode != fitted.rcode || whole.has(message::AA) != fitted.has(message::AA) {
         return Err("another rcode or AA".into());
     }
-    let mut lacks = false;
+    let (mut lacks, mut may_lack) = (false, false);
     for (section, (all, kept)) in whole.sections.iter().zip(&fitted.sections).enumerate() {
         let all: BTreeSet<Rr> = all.iter().cloned().collect();
         let kept: BTreeSet<Rr> = kept.iter().cloned().collect();
@@ -239,7 +263,15 @@ fn fits(whole: &Reply, fitted: &Reply, has_room: bool) -> Result<(), String> {
             }
         }
         for (key, _) in all.iter().filter(|(key, _)| !kept.contains_key(key)) {
-            lacks |= section < 2 || is_required_glue(whole, &key.0);
+            // Beside an answer the zone's own servers are an addition; at the end of a chain others may be the answer.
+            let servers = key.1 == Type::NS || key.2 == Some(Type::NS);
+            match section {
+                1 if servers && !whole.sections[0].is_empty() => may_lack = true,
+                0 | 1 => lacks = true,
+                // At the end of a chain it may be a referral's, or the zone's own.
+                _ if whole.has(message::AA) => may_lack |= is_below_its_cut(whole, &key.0),
+                _ => lacks |= is_below_its_cut(whole, &key.0),
+            }
             if has_room {
                 return Err(format!("{key:?} would have fitted"));
             }
@@ -247,23 +279,22 @@ fn fits(whole: &Reply, fitted: &Reply, has_room: bool) -> Result<(), String> {
     }
     match (lacks, fitted.has(message::TC)) {
         (true, false) => Err("something required is left out without TC".into()),
-        (false, true) => Err("TC, and nothing required is left out".into()),
+        (false, true) if !may_lack => Err("TC, and nothing required is left out".into()),
         _ => Ok(()),
     }
 }
 
 /// RFC 9471: the addresses of a referral's name servers that lie below the cut.
-fn is_required_glue(reply: &Reply, owner: &Name) -> bool {
-    let referral = !reply.has(message::AA);
-    referral
-        && reply.sections[1].iter().filter(|rr| rr.rtype == Type::NS).any(|rr| {
-            let named = layout::target(rr.rtype, &rr.rdata).and_then(|wire| Name::from_wire(wire).ok());
-            named.is_some_and(|named| named == *owner && owner.is_under(&rr.owner))
-        })
+fn is_below_its_cut(reply: &Reply, owner: &Name) -> bool {
+    reply.sections[1].iter().filter(|rr| rr.rtype == Type::NS).any(|rr| {
+        let named = layout::target(rr.rtype, &rr.rdata).and_then(|wire| Name::from_wire(wire).ok());
+        named.is_some_and(|named| named == *owner && owner.is_under(&rr.owner))
+    })
 }
 
 /// Takes away whatever can be taken away while something still disagrees.
-fn smallest(mut zones: Vec<Plain>, settings: &Settings, asked: &Asked, mut what: String) -> String {
+fn smallest(mut zones: Vec<Plain>, settings: &Settings, asked: &Asked, what: &str) -> String {
+    let mut what = what.to_string();
     let disagrees = |zones: &[Plain]| Bench::new(zones, settings).disagreement(asked).err();
     let mut smaller = true;
     while smaller {
@@ -311,7 +342,7 @@ fn smallest(mut zones: Vec<Plain>, settings: &Settings, asked: &Asked, mut what:
     text
 }
 
-fn read(reply: &Reply) -> String {
+pub fn read(reply: &Reply) -> String {
     let aa = if reply.has(message::AA) { " AA" } else { "" };
     let tc = if reply.has(message::TC) { " TC" } else { "" };
     let mut text = format!("{}{aa}{tc}\n", reply.rcode);
@@ -323,7 +354,7 @@ fn read(reply: &Reply) -> String {
     text
 }
 
-fn shown(reply: &reference::Reply) -> String {
+pub fn shown(reply: &reference::Reply) -> String {
     let aa = if reply.authoritative { " AA" } else { "" };
     let mut text = format!("{}{aa}\n", reply.rcode);
     let sections = [&reply.answer, &reply.authority, &reply.additional];

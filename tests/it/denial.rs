@@ -26,6 +26,10 @@ impl Nsec3 {
     pub fn hash(&self, at: &[Vec<u8>]) -> Vec<u8> {
         hash(at, &self.salt, self.iterations)
     }
+
+    fn matches(&self, at: &[Vec<u8>]) -> bool {
+        self.chain.contains_key(&self.hash(at))
+    }
 }
 
 /// RFC 5155, 5.
@@ -70,17 +74,17 @@ pub fn no_name(zone: &Zone, asked: &[Vec<u8>], closest: &[Vec<u8>], proof: &mut 
         }
         Denial::Nsec3(nsec3) => {
             let encloser = closest_provable(zone, nsec3, asked, proof);
-            nsec3_for(nsec3, &wildcard_of(encloser), proof);
+            nsec3_covering(nsec3, &wildcard_of(encloser), proof);
         }
     }
 }
 
 /// RFC 4035, 3.1.3.1; RFC 5155, 7.2.3 and 7.2.4. `asked` exists.
-pub fn no_data(zone: &Zone, asked: &[Vec<u8>], _qtype: Type, proof: &mut BTreeSet<Rr>) {
+pub fn no_data(zone: &Zone, asked: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
     match &zone.denial {
         Denial::None => {}
         Denial::Nsec => nsec_for(zone, asked, proof),
-        Denial::Nsec3(nsec3) if nsec3.chain.contains_key(&nsec3.hash(asked)) => nsec3_for(nsec3, asked, proof),
+        Denial::Nsec3(nsec3) if nsec3.matches(asked) => nsec3_matching(nsec3, asked, proof),
         // An unsigned delegation in an Opt-Out span, or a name that only leads to such.
         Denial::Nsec3(nsec3) => {
             closest_provable(zone, nsec3, asked, proof);
@@ -97,8 +101,8 @@ pub fn wildcard_no_data(zone: &Zone, asked: &[Vec<u8>], closest: &[Vec<u8>], pro
             nsec_for(zone, &wildcard_of(closest), proof);
         }
         Denial::Nsec3(nsec3) => {
-            let encloser = closest_provable(zone, nsec3, asked, proof);
-            nsec3_for(nsec3, &wildcard_of(encloser), proof);
+            closest_provable(zone, nsec3, asked, proof);
+            nsec3_matching(nsec3, &wildcard_of(closest), proof);
         }
     }
 }
@@ -108,7 +112,7 @@ pub fn wildcard_answer(zone: &Zone, asked: &[Vec<u8>], closest: &[Vec<u8>], proo
     match &zone.denial {
         Denial::None => {}
         Denial::Nsec => nsec_for(zone, asked, proof),
-        Denial::Nsec3(nsec3) => nsec3_for(nsec3, &asked[..closest.len() + 1], proof),
+        Denial::Nsec3(nsec3) => nsec3_covering(nsec3, &asked[..closest.len() + 1], proof),
     }
 }
 
@@ -127,10 +131,17 @@ fn nsec_for(zone: &Zone, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
     }
 }
 
-/// The NSEC3 that matches a name's hash or covers it; the last one in the chain covers what is before the first.
-fn nsec3_for(nsec3: &Nsec3, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
+/// The NSEC3 of exactly this name's hash.
+fn nsec3_matching(nsec3: &Nsec3, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
+    if let Some(node) = nsec3.chain.get(&nsec3.hash(at)) {
+        put(proof, true, node, Type::NSEC3, None);
+    }
+}
+
+/// The NSEC3 whose span a name's hash lies in; the last one's reaches round to the first.
+fn nsec3_covering(nsec3: &Nsec3, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
     let hash = nsec3.hash(at);
-    let before = nsec3.chain.iter().filter(|(owner, _)| **owner <= hash).last().or(nsec3.chain.iter().last());
+    let before = nsec3.chain.iter().filter(|(owner, _)| **owner < hash).last().or(nsec3.chain.iter().last());
     if let Some((_, node)) = before {
         put(proof, true, node, Type::NSEC3, None);
     }
@@ -141,11 +152,11 @@ fn nsec3_for(nsec3: &Nsec3, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
 fn closest_provable<'a>(zone: &Zone, nsec3: &Nsec3, at: &'a [Vec<u8>], proof: &mut BTreeSet<Rr>) -> &'a [Vec<u8>] {
     let depth = (zone.origin.len()..at.len())
         .rev()
-        .find(|&depth| zone.exists(&at[..depth]) && nsec3.chain.contains_key(&nsec3.hash(&at[..depth])))
+        .find(|&depth| zone.exists(&at[..depth]) && nsec3.matches(&at[..depth]))
         .unwrap_or(zone.origin.len());
-    nsec3_for(nsec3, &at[..depth], proof);
+    nsec3_matching(nsec3, &at[..depth], proof);
     if depth < at.len() {
-        nsec3_for(nsec3, &at[..depth + 1], proof);
+        nsec3_covering(nsec3, &at[..depth + 1], proof);
     }
     &at[..depth]
 }

@@ -1,4 +1,17 @@
 //! What proves the server right, in one binary.
 
+mod agreement;
+mod denial;
+mod folders;
+mod message;
+mod packets;
+mod random_zones;
+mod reference;
+mod scenarios;
+mod server;
+mod settings;
+mod sha1;
+mod signed;
 mod sockets;
+mod text;
 mod tidy;

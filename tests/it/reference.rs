@@ -210,23 +210,25 @@ impl Reference {
         let mut talk = Talk::new(manner);
         let mut name = question.clone();
         let mut seen = BTreeSet::new();
+        let mut before: Option<&Zone> = None;
         for turn in 0.. {
-            let Some(zone) = self.zone_for(&name, qtype) else {
-                if turn == 0 {
-                    talk.reply.rcode = Rcode::REFUSED;
+            let zone = self.zone_for(&name, qtype);
+            // A chain that leaves the zones here, or comes round, ends in the zone that it was in.
+            let Some(zone) = zone.filter(|_| seen.insert(labels(&name))) else {
+                match before {
+                    None => talk.reply.rcode = Rcode::REFUSED,
+                    Some(zone) => talk.own_servers(zone),
                 }
                 break;
             };
             if turn == 0 {
                 talk.reply.authoritative = true;
             }
-            if !seen.insert(labels(&name)) {
-                break;
-            }
-            if turn > CHAIN_MAX {
+            if turn >= CHAIN_MAX {
                 talk.reply.cut_short = true;
                 break;
             }
+            before = Some(zone);
             match talk.turn(zone, &name, qtype, turn == 0) {
                 Turn::Done => break,
                 Turn::On(target) => name = target,
@@ -279,7 +281,7 @@ impl Talk {
             }
             // RFC 6672, 3.2: names below a DNAME, not the owner itself.
             if !here && let Some([dname, ..]) = node.set(Type::DNAME) {
-                return self.redirect(node, dname, name);
+                return self.redirect(zone, node, dname, name, qtype);
             }
         }
         let empty = Node::default();
@@ -318,7 +320,7 @@ impl Talk {
         if types.is_empty() {
             self.negative(zone);
             self.prove(|proof| match closest {
-                None => denial::no_data(zone, &asked, qtype, proof),
+                None => denial::no_data(zone, &asked, proof),
                 Some(closest) => denial::wildcard_no_data(zone, &asked, closest, proof),
             });
             return Turn::Done;
@@ -337,16 +339,23 @@ impl Talk {
             return Turn::On(Name::from_wire(&cname.rdata).expect("a CNAME holds a name"));
         }
         let says_it_already = types.contains(&Type::NS) && asked == zone.origin;
-        if !self.manner.minimal && !says_it_already {
-            let apex = &zone.nodes[&zone.origin];
-            put(&mut self.reply.authority, self.manner.dnssec, apex, Type::NS, None);
-            self.additional(zone, apex, Type::NS, true);
+        if !says_it_already {
+            self.own_servers(zone);
         }
         Turn::Done
     }
 
+    /// Beside an answer, the name servers of the zone that gave it, unless answers are minimal.
+    fn own_servers(&mut self, zone: &Zone) {
+        if !self.manner.minimal {
+            let apex = &zone.nodes[&zone.origin];
+            put(&mut self.reply.authority, self.manner.dnssec, apex, Type::NS, None);
+            self.additional(zone, apex, Type::NS, true);
+        }
+    }
+
     /// RFC 6672, 3.2: the DNAME and the CNAME that follows from it, or YXDOMAIN where the new name is too long.
-    fn redirect(&mut self, node: &Node, dname: &Rr, name: &Name) -> Turn {
+    fn redirect(&mut self, zone: &Zone, node: &Node, dname: &Rr, name: &Name, qtype: Type) -> Turn {
         put(&mut self.reply.answer, self.manner.dnssec, node, Type::DNAME, None);
         let kept = name.wire().len() - dname.owner.wire().len();
         let target = [&name.wire()[..kept], &dname.rdata].concat();
@@ -355,6 +364,11 @@ impl Talk {
                 let rdata = target.wire().to_vec();
                 let synthesized = Rr { owner: name.clone(), rtype: Type::CNAME, ttl: dname.ttl, rdata };
                 self.reply.answer.insert(synthesized);
+                // That CNAME is what a question for CNAME asks for: NSD, Knot and BIND stop here.
+                if qtype == Type::CNAME {
+                    self.own_servers(zone);
+                    return Turn::Done;
+                }
                 Turn::On(target)
             }
             Err(_) => {
@@ -375,7 +389,7 @@ impl Talk {
             if node.has(Type::DS) {
                 put(&mut self.reply.authority, true, node, Type::DS, None);
             } else {
-                self.prove(|proof| denial::no_data(zone, cut, Type::DS, proof));
+                self.prove(|proof| denial::no_data(zone, cut, proof));
             }
         }
     }
@@ -404,7 +418,11 @@ impl Talk {
     fn additional(&mut self, zone: &Zone, node: &Node, rtype: Type, glue: bool) {
         for rr in node.set(rtype).unwrap_or_default() {
             let Some(target) = layout::target(rtype, &rr.rdata) else { continue };
-            let target = labels(&Name::from_wire(target).expect("a name in the data"));
+            let mut target = labels(&Name::from_wire(target).expect("a name in the data"));
+            // RFC 9460, 2.5: a service binding that names the root means its own owner.
+            if target.is_empty() && [Type::SVCB, Type::HTTPS].contains(&rtype) {
+                target = labels(&rr.owner);
+            }
             if !glue && self.hidden(zone, &target) {
                 continue;
             }
@@ -425,10 +443,9 @@ impl Talk {
         })
     }
 
-    /// A record that was said once is not said again.
+    /// What an answer says is not said again as an addition.
     fn finish(mut self) -> Reply {
         let Reply { answer, authority, additional, .. } = &mut self.reply;
-        authority.retain(|rr| !answer.contains(rr));
         additional.retain(|rr| !answer.contains(rr) && !authority.contains(rr));
         self.reply
     }

@@ -2,43 +2,58 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `zone ORIGIN` | takes the lines below it, up to `----` or the next `zone`, as that zone's file |
+//! | `zone ORIGIN` | takes the lines below it, up to `----` or the next such command, as that zone's file |
+//! | `file NAME` | the same for any other file of the folders of zones and of geography (`*.csv`) |
+//! | `check ID …` | defines health checks, of which it does not matter what they would ask |
+//! | `place ROW` | adds a row to `places.csv`, in its usual columns |
 //! | `setting KEY=VALUE` | changes a setting |
-//! | `problems` | what is wrong with what the zones mean (what is wrong with their text is shown where they are given) |
+//! | `down ID`, `up ID`, `auto ID` | forces the verdict on a health check, or no longer does |
+//! | `problems` | what is wrong with the files as they stand |
 //! | `dig NAME TYPE …` | asks: `+do`, `+edns`, `+bufsize=N`, `+tcp`, `+nsid`, `+subnet=NETWORK`, `+cookie=HEX`, `from=ADDRESS` |
 //!
-//! A paragraph is a block; `#` lines say what it shows. The world lasts from block to block.
+//! A paragraph is a block; `#` lines say what it shows. The world lasts from block to block. It is a folder like any
+//! operator's, read as the server reads it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use fingerpost::model::ZoneData;
 use fingerpost::snapshot::settings::Settings;
 use fingerpost::wire::name::Name;
 use fingerpost::wire::rdata;
 use fingerpost::wire::rtype::Type;
 use ipnet::IpNet;
 
+use crate::folders::{Counts, Folders};
 use crate::message::{self, Ask, Edns, Reply};
-use crate::server::{self, Server, Transport};
+use crate::server::{Server, Transport};
 use crate::{settings, text};
 
+const PLACES: &str = "network,continent,country,subdivision,latitude,longitude,region\n";
+
 pub struct World {
-    zones: Vec<(String, ZoneData)>,
+    folders: Folders,
     settings: Settings,
+    forced: BTreeMap<String, bool>,
     server: Option<Server>,
+    counts: Counts,
 }
 
 impl World {
     fn new() -> World {
-        World { zones: Vec::new(), settings: settings::quiet(), server: None }
+        let (folders, settings) = (Folders::default(), settings::quiet());
+        World { folders, settings, forced: BTreeMap::new(), server: None, counts: Counts::new() }
     }
 
     fn server(&mut self) -> &mut Server {
-        let zones = self.zones.iter().map(|(_, zone)| zone.clone()).collect();
-        self.server.get_or_insert_with(|| Server::new(zones, self.settings.clone()))
+        self.server.get_or_insert_with(|| {
+            let (mut server, counts) = self.folders.serve(self.settings.clone());
+            self.counts = counts;
+            server.force(&self.forced);
+            server
+        })
     }
 
     /// Carries out the commands of a block; returns what came back.
@@ -50,11 +65,32 @@ impl World {
             let (word, argument) = command.split_once(' ').unwrap_or((command, ""));
             match word {
                 "#" | "" => {}
-                "zone" => {
-                    let length = rest.iter().position(|line| line.starts_with("zone ")).unwrap_or(rest.len());
-                    let (lines, others) = rest.split_at(length);
+                "zone" | "file" => {
+                    let next = |line: &&str| line.starts_with("zone ") || line.starts_with("file ");
+                    let (lines, others) = rest.split_at(rest.iter().position(next).unwrap_or(rest.len()));
                     rest = others;
-                    self.zone(argument, &lines.join("\n"), &mut out)?;
+                    let name = if word == "zone" {
+                        format!("{}.zone", argument.trim_end_matches('.'))
+                    } else {
+                        argument.to_string()
+                    };
+                    self.file(&name, &format!("{}\n", lines.join("\n")));
+                    self.tell(&name, &mut out);
+                }
+                "check" => {
+                    for id in argument.split_whitespace() {
+                        let lines =
+                            format!("[health_check.{id}]\ntype = \"TCP\"\nip_address = \"192.0.2.1\"\nport = 53\n");
+                        self.add("health-checks.toml", "", &lines);
+                    }
+                }
+                "place" => self.add("places.csv", PLACES, &format!("{argument}\n")),
+                "down" | "up" | "auto" => {
+                    match word {
+                        "auto" => self.forced.remove(argument),
+                        _ => self.forced.insert(argument.to_string(), word == "up"),
+                    };
+                    self.server = None;
                 }
                 "setting" => {
                     settings::change(&mut self.settings, argument)?;
@@ -72,21 +108,32 @@ impl World {
         Ok(out)
     }
 
-    fn zone(&mut self, origin: &str, lines: &str, out: &mut String) -> Result<(), String> {
-        let (zone, problems) = server::load(origin, &format!("{lines}\n"));
-        let (records, sets) = (zone.records.len(), zone.record_sets.len());
-        write!(out, "{records} records").expect("strings take all");
-        if sets > 0 {
-            write!(out, ", {sets} record sets").expect("strings take all");
-        }
-        out.push('\n');
-        for problem in problems.iter() {
-            writeln!(out, "{problem}").expect("strings take all");
-        }
-        self.zones.retain(|(other, _)| other != origin);
-        self.zones.push((origin.to_string(), zone));
+    fn file(&mut self, name: &str, text: &str) {
+        self.folders.files.insert(name.to_string(), text.to_string());
         self.server = None;
-        Ok(())
+    }
+
+    /// Adds to a file that begins with `head`.
+    fn add(&mut self, name: &str, head: &str, lines: &str) {
+        let file = self.folders.files.entry(name.to_string()).or_insert_with(|| head.to_string());
+        file.push_str(lines);
+        self.server = None;
+    }
+
+    /// What was read of a file, and what is wrong with it.
+    fn tell(&mut self, name: &str, out: &mut String) {
+        let problems = self.server().problem_lines();
+        if let Some(&(records, sets)) = self.counts.get(name) {
+            write!(out, "{records} records").expect("strings take all");
+            if sets > 0 {
+                write!(out, ", {sets} record sets").expect("strings take all");
+            }
+            out.push('\n');
+        }
+        let place = format!("{name}:");
+        for line in problems.iter().filter(|line| line.starts_with(&place)) {
+            writeln!(out, "{line}").expect("strings take all");
+        }
     }
 
     fn dig(&mut self, argument: &str, out: &mut String) -> Result<(), String> {
@@ -122,8 +169,8 @@ impl World {
             }
         }
         match self.server().ask_from(&ask.packet(), transport, source) {
-            None => out.push_str("silence\n"),
-            Some(packet) => out.push_str(&shown(&Reply::read(&packet)?)),
+            None => writeln!(out, "{name} {qtype}: silence").expect("strings take all"),
+            Some(packet) => write!(out, "{name} {qtype}: {}", shown(&Reply::read(&packet)?)).expect("strings take all"),
         }
         Ok(())
     }

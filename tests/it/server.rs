@@ -1,13 +1,20 @@
 //! The server as the tests talk to it: zones in, packets in, packets out. No socket.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
 
+use fingerpost::geo::Geography;
 use fingerpost::model::{Shared, ZoneData};
-use fingerpost::problem::Problems;
+use fingerpost::moment::Moment;
+use fingerpost::problem::{Problem, Problems};
 pub use fingerpost::respond::Transport;
 use fingerpost::respond::{Arrival, Worker, respond};
 use fingerpost::snapshot::Snapshot;
 use fingerpost::snapshot::settings::Settings;
+use fingerpost::wire::name::Name;
+use fingerpost::zonefile::{self, Includes};
 
 /// The time that cookies are checked against.
 pub const NOW: u32 = 1_700_000_000;
@@ -21,8 +28,46 @@ pub struct Server {
 
 impl Server {
     pub fn new(zones: Vec<ZoneData>, settings: Settings) -> Server {
-        let (snapshot, problems) = Snapshot::of(zones, Shared::default(), Default::default(), settings);
+        Server::with(zones, Shared::default(), Geography::empty(), settings, Problems::default())
+    }
+
+    /// A zone with errors is not served.
+    pub fn with(
+        mut zones: Vec<ZoneData>,
+        shared: Shared,
+        geography: Geography,
+        settings: Settings,
+        mut problems: Problems,
+    ) -> Server {
+        let mut said = Problems::default();
+        let mut snapshot = Snapshot::of(&zones, shared.clone(), Geography::empty(), settings.clone(), &mut said);
+        if said.errors() > 0 {
+            zones.retain(|zone| {
+                let mut own = Problems::default();
+                Snapshot::of(
+                    std::slice::from_ref(zone),
+                    shared.clone(),
+                    Geography::empty(),
+                    settings.clone(),
+                    &mut own,
+                );
+                own.errors() == 0
+            });
+            snapshot = Snapshot::of(&zones, shared, Geography::empty(), settings, &mut Problems::default());
+        }
+        problems.append(said);
+        problems.sort();
+        let snapshot = snapshot.with_geography(Arc::new(geography));
         Server { snapshot, problems, worker: Worker::new(1), reply: vec![0; 65_535] }
+    }
+
+    /// Forces verdicts on health checks.
+    pub fn force(&mut self, forced: &BTreeMap<String, bool>) {
+        let mut verdicts = (*self.snapshot.verdicts).clone();
+        for (id, healthy) in forced {
+            verdicts.force(id, Some(*healthy), Moment::START).unwrap_or_else(|error| panic!("{error}"));
+        }
+        self.snapshot = self.snapshot.with_verdicts(Arc::new(verdicts));
     }
 
     /// The reply's bytes; none for silence.
@@ -39,6 +84,27 @@ impl Server {
     }
 
     pub fn problem_lines(&self) -> Vec<String> {
-        self.problems.iter().map(|problem| problem.to_string()).collect()
+        let line = |problem: &Problem| {
+            let file = Path::new(&*problem.at.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            problem.to_string().replacen(&*problem.at.file, &file, 1)
+        };
+        self.problems.iter().map(line).collect()
     }
+}
+
+struct NoIncludes;
+
+impl Includes for NoIncludes {
+    fn read(&self, _path: &str, _from_file: &str) -> Result<(Arc<str>, Vec<u8>), String> {
+        Err("a test's zone is one file".into())
+    }
+}
+
+/// Reads a zone file.
+pub fn load(origin: &str, text: &str) -> (ZoneData, Problems) {
+    let name = Name::parse_absolute(origin).unwrap_or_else(|error| panic!("{origin}: {error}"));
+    let mut problems = Problems::default();
+    let file = format!("{}.zone", name.without_dot());
+    let zone = zonefile::parse(&name, file.into(), text.as_bytes(), &NoIncludes, &mut problems);
+    (zone, problems)
 }

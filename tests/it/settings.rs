@@ -1,6 +1,7 @@
 //! Settings as scenarios and golden packets change them: `key=value`, one at a time.
 
-use fingerpost::snapshot::settings::{AnswerOrder, Any, CookieSecrets, EcsFrom, GeoproximityFormula, Settings};
+use fingerpost::snapshot::settings::{AnswerOrder, Any, EcsFrom, GeoproximityFormula, Settings};
+use fingerpost::wire::cookie::Secrets;
 
 /// The modern profile without what differs from run to run.
 pub fn quiet() -> Settings {
@@ -35,7 +36,7 @@ pub fn change(settings: &mut Settings, setting: &str) -> Result<(), String> {
             let secret = |text: &str| crate::text::bytes(text)?.try_into().map_err(|_| no());
             let (current, previous) = value.split_once(',').map_or((value, None), |(a, b)| (a, Some(b)));
             let previous = previous.map(secret).transpose()?;
-            settings.cookie_secrets = Some(CookieSecrets { current: secret(current)?, previous });
+            settings.cookie_secrets = Some(Secrets { current: secret(current)?, previous });
         }
         "nsid" => settings.nsid = Some(value.as_bytes().into()),
         "udp_payload_max" => settings.udp_payload_max = value.parse().map_err(|_| no())?,

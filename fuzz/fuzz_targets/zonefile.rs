@@ -1,0 +1,52 @@
+//! Any text as a zone file: nothing panics, and a zone without errors, printed and read again, is the same zone.
+#![no_main]
+
+use std::sync::Arc;
+
+use fingerpost::model::ZoneData;
+use fingerpost::model::record_set::RecordSet;
+use fingerpost::problem::{At, Problems};
+use fingerpost::wire::name::Name;
+use fingerpost::zonefile::{self, Includes};
+use libfuzzer_sys::fuzz_target;
+
+struct NoIncludes;
+
+impl Includes for NoIncludes {
+    fn read(&self, _path: &str, _from_file: &str) -> Result<(Arc<str>, Vec<u8>), String> {
+        Err("there are no other files here".into())
+    }
+}
+
+fn read(text: &[u8]) -> (ZoneData, Problems) {
+    let origin = Name::parse_absolute("example.").expect("a name");
+    let mut problems = Problems::default();
+    let zone = zonefile::parse(&origin, "fuzz".into(), text, &NoIncludes, &mut problems);
+    (zone, problems)
+}
+
+fn records(zone: &ZoneData) -> Vec<(&[u8], u16, u32, &[u8])> {
+    let mut all: Vec<_> = zone.records.iter().map(|rr| (rr.owner, rr.rtype.0, rr.ttl, rr.rdata)).collect();
+    all.sort_unstable();
+    all
+}
+
+/// The record sets without the places they were said at.
+fn sets(zone: &ZoneData) -> Vec<RecordSet> {
+    let nowhere = At { file: "".into(), line: 0, column: 0, length: 0 };
+    zone.record_sets.iter().map(|set| RecordSet { at: nowhere.clone(), ..set.clone() }).collect()
+}
+
+fuzz_target!(|text: &[u8]| {
+    let (zone, problems) = read(text);
+    if problems.errors() > 0 {
+        return;
+    }
+    let printed = zonefile::print(&zone);
+    let (again, problems) = read(printed.as_bytes());
+    let first = problems.iter().next();
+    assert_eq!(problems.errors(), 0, "{}\n{printed}", first.map(ToString::to_string).unwrap_or_default());
+    assert_eq!(records(&zone), records(&again), "{printed}");
+    assert_eq!(sets(&zone), sets(&again), "{printed}");
+    assert_eq!((&zone.origin, &zone.visibility), (&again.origin, &again.visibility), "{printed}");
+});
