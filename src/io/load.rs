@@ -170,7 +170,7 @@ impl Loader {
         let (zones, records) = (images.len(), images.iter().map(|image| u64::from(image.counts.records)).sum());
         let snapshot = Snapshot::new(Parts {
             settings: self.settings.clone(),
-            key: self.key.clone(),
+            key: self.key,
             images,
             geography: geo.geography,
             verdicts: Arc::new(Verdicts::new(&folder.shared.health_checks)),

@@ -317,7 +317,7 @@ impl Batch {
     }
 
     fn replies_in(&self, messages: usize) -> usize {
-        self.send_headers.iter().take(messages).map(|header| header.msg_hdr.msg_iovlen as usize).sum()
+        self.send_headers.iter().take(messages).map(|header| -> usize { header.msg_hdr.msg_iovlen as _ }).sum()
     }
 
     /// Never waits: a full send buffer must not keep the queries of others.

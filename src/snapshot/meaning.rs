@@ -9,7 +9,7 @@ use super::image::{Flags, ZoneImage};
 use crate::model::record_set::RecordSet;
 use crate::model::zone::{Record, Visibility, ZoneData};
 use crate::policy::MEMBERS_MAX;
-use crate::problem::{At, Problem, Problems};
+use crate::problem::{At, Problem, Problems, Severity};
 use crate::wire::name::{Name, Shown};
 use crate::wire::rtype::Type;
 
@@ -192,7 +192,9 @@ impl<'a> Meaning<'a> {
         }
         if draft.flags & Flags::OCCLUDED != 0 {
             let cover = drafts.get(draft.cover);
-            let hidden = records.iter().map(record).find(|record| {
+            // An NSEC3 chain lies below an apex with a DNAME, and is no data to a question.
+            let chain = |record: &Record<'_>| kind_of(record).0 == Type::NSEC3 || kind_of(record).1 == Type::NSEC3;
+            let hidden = records.iter().map(record).filter(|record| !chain(record)).find(|record| {
                 cover.flags & Flags::CUT == 0 || !matches!(record.rtype, Type::A | Type::AAAA | Type::RRSIG)
             });
             if let Some(hidden) = hidden {
@@ -200,12 +202,12 @@ impl<'a> Meaning<'a> {
                     0 => ("DNAME", "a DNAME moves all names below it (RFC 6672, 2.4)"),
                     _ => ("delegation", "only glue may stand below a delegation (RFC 1034, 4.2.1)"),
                 };
-                self.problems.push(Problem::warning(
-                    zone.at(&hidden),
-                    format!("{} {} is never answered", Shown(hidden.owner), hidden.rtype),
-                    format!("it lies below the {thing} at {}: {why}", Shown(drafts.name(cover))),
-                    "remove one of them",
-                ));
+                // RFC 6672 forbids the one; the other is clutter that every server passes over.
+                let severity = if thing == "DNAME" { Severity::Error } else { Severity::Warning };
+                let what = format!("{} {} is never answered", Shown(hidden.owner), hidden.rtype);
+                let why = format!("it lies below the {thing} at {}: {why}", Shown(drafts.name(cover)));
+                let problem = Problem::error(zone.at(&hidden), what, why, "remove one of them");
+                self.problems.push(Problem { severity, ..problem });
             }
         }
     }

@@ -248,8 +248,8 @@ pub fn zone(random: &mut Random, origin: &Name, origins: &[Name], names: usize) 
     Plain { origin: origin.clone(), signing, records: lawful(origin, records) }
 }
 
-/// Leaves out what makes a zone one that is not served (data beside a CNAME, a second CNAME, DNAME or SOA), and
-/// what no RFC gives a meaning to (a cut or a DNAME at a wildcard, a cut at a DNAME, DS at the apex).
+/// Leaves out what makes a zone one that is not served (data beside a CNAME or below a DNAME, a second CNAME, DNAME
+/// or SOA), and what no RFC gives a meaning to (a cut or a DNAME at a wildcard, a cut at a DNAME, DS at the apex).
 pub fn lawful(origin: &Name, records: Vec<Rr>) -> Vec<Rr> {
     let mut at: BTreeMap<Labels, Vec<Rr>> = BTreeMap::new();
     let apex = labels(origin);
@@ -273,6 +273,12 @@ pub fn lawful(origin: &Name, records: Vec<Rr>) -> Vec<Rr> {
             node.push(rr);
         }
     }
+    let dnames: Vec<Labels> = at
+        .iter()
+        .filter(|(_, node)| node.iter().any(|rr| rr.rtype == Type::DNAME))
+        .map(|(owner, _)| owner.clone())
+        .collect();
+    at.retain(|owner, _| !dnames.iter().any(|dname| owner.len() > dname.len() && owner.starts_with(dname)));
     at.into_values().flatten().collect()
 }
 
