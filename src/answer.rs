@@ -16,6 +16,7 @@ use crate::dice::Dice;
 use crate::policy::{Choice, MemberSet, Policy, Seen};
 use crate::snapshot::Snapshot;
 use crate::snapshot::image::{NodeAt, ReferralAt, SetAt};
+use crate::snapshot::upstream::OutsideAt;
 use crate::snapshot::zones::{VpcNumber, ZoneNumber};
 use crate::why::{ClientRule, Silent, Why};
 use crate::wire::hash::Hashes;
@@ -85,6 +86,8 @@ pub enum What {
     Referral { zone: ZoneNumber, cut: NodeAt, referral: ReferralAt },
     /// A CNAME that a DNAME made.
     Cname { target: NameAt, ttl: u32 },
+    /// What a resolver said of a name outside that an alias leads to.
+    Outside { at: OutsideAt },
 }
 
 /// A name kept in `Answer::names`.
@@ -105,6 +108,8 @@ pub struct Answer {
     pub zone: Option<ZoneNumber>,
     /// An alias that led to a name nobody serves here, where that is all there is to say.
     pub upstream: Option<(NameAt, Owner)>,
+    /// What an alias led to has outlived its TTL.
+    pub stale: bool,
     /// The policy of the last group asked, for counting.
     pub policy: Option<&'static str>,
     pub chain_broken: bool,
@@ -130,6 +135,7 @@ impl Answer {
             scope: 0,
             zone: None,
             upstream: None,
+            stale: false,
             policy: None,
             chain_broken: false,
             names: Vec::with_capacity((CHAIN_MAX + 4) * 256),
@@ -146,6 +152,7 @@ impl Answer {
         self.scope = 0;
         self.zone = None;
         self.upstream = None;
+        self.stale = false;
         self.policy = None;
         self.chain_broken = false;
         self.names.clear();

@@ -212,6 +212,9 @@ fn extended_error_of(answer: &Answer) -> Option<(u16, &'static str)> {
     if answer.upstream.is_some() {
         return Some((extended_error::NETWORK_ERROR, "the alias target is not served here and has no known address"));
     }
+    if answer.stale {
+        return Some((extended_error::STALE_ANSWER, "the resolver of the alias target does not answer"));
+    }
     if answer.chain_broken {
         return Some((extended_error::OTHER, "the chain of CNAMEs is too long"));
     }

@@ -25,7 +25,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         let leads_away = |item: &Item| match item.what {
             What::Set { rtype, .. } => matches!(rtype, Type::SOA | Type::NS),
             What::Referral { .. } => true,
-            What::Cname { .. } => false,
+            What::Cname { .. } | What::Outside { .. } => false,
         };
         let mut authority = self.answer.items.iter().filter(|item| item.section == Section::Authority);
         let ends_here = !authority.any(leads_away);

@@ -1,15 +1,17 @@
 //! Where policies choose: groups, their members, and the aliases between them.
 
 use super::walk::{Walk, wire_name};
-use super::{Chooser, Owner};
+use super::{Chooser, Item, Owner, What};
 use crate::policy::{Choice, Member, MemberSet, Policy, Seen};
-use crate::snapshot::fold::{ALIAS_LEVELS_MAX, find_elsewhere};
+use crate::snapshot::fold::ALIAS_LEVELS_MAX;
 use crate::snapshot::group::{Alternative, Body, Group, Target};
 use crate::snapshot::image::{Found, Node, SetAt};
+use crate::snapshot::upstream::{Elsewhere, Heard, STALE_TTL};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{ClientRule, Step, Unhealthy, Why};
-use crate::wire::name::{NAME_MAX, Name};
+use crate::wire::name::Name;
 use crate::wire::query::QueryName;
+use crate::wire::response::Section;
 use crate::wire::rtype::Type;
 
 impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
@@ -75,11 +77,15 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
                 node.find(rtype).map(|found| (zone, node, found))
             }
             Target::Missing(_) => None,
-            Target::Elsewhere(name) => match self.elsewhere(name, rtype) {
-                Elsewhere::Served(zone, node, found) => Some((zone, node, found)),
-                Elsewhere::NoData => None,
-                Elsewhere::Unknown => return self.upstream(name, rtype),
-            },
+            Target::Elsewhere(name) => {
+                let mut outside = QueryName::new();
+                outside.set(name.wire());
+                match snapshot.elsewhere(&mut outside, rtype, &mut self.answer.names) {
+                    Elsewhere::Served(zone, node, found) => Some((zone, node, found)),
+                    Elsewhere::NoData => None,
+                    Elsewhere::Unknown => return self.upstream(outside.wire(), rtype),
+                }
+            }
         };
         match reached {
             Some((zone, node, found)) => self.give(zone, node, rtype, found, level + 1),
@@ -90,35 +96,34 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         }
     }
 
-    /// What the zones here have of a name outside the alias's zone; a CNAME there is followed.
-    fn elsewhere(&mut self, name: &Name, rtype: Type) -> Elsewhere<'s> {
-        let snapshot = self.snapshot;
-        let (mut scratch, mut next) = (QueryName::new(), [0; NAME_MAX]);
-        let mut length = name.wire().len();
-        next[..length].copy_from_slice(name.wire());
-        for _ in 0..ALIAS_LEVELS_MAX {
-            let found = find_elsewhere(&snapshot.zones, &snapshot.key, &mut scratch, &next[..length]);
-            let Some((zone, at)) = found else { return Elsewhere::Unknown };
-            let node = snapshot.image(zone).node(at);
-            if let Some(found) = node.find(rtype) {
-                return Elsewhere::Served(zone, node, found);
+    /// A name that nobody serves here: what a resolver said of it last, if it has said anything.
+    fn upstream(&mut self, name: &[u8], rtype: Type) -> bool {
+        self.why.step(|| Step::Upstream { target: wire_name(name) });
+        let owner: Owner = self.owner();
+        match self.snapshot.upstream.heard(name, rtype) {
+            Heard::Set { at, stale } => {
+                self.answer.stale |= stale;
+                let spin = self.spin();
+                self.push(Item {
+                    section: Section::Answer,
+                    owner,
+                    what: What::Outside { at },
+                    ttl: stale.then_some(STALE_TTL),
+                    required: true,
+                    spin,
+                });
+                true
             }
-            let Some(Found::Set(set)) = node.find(Type::CNAME) else { return Elsewhere::NoData };
-            match self.cname_data(zone, node, set, &mut next) {
-                Some(target) => length = target,
-                None => return Elsewhere::NoData,
+            Heard::NoData => {
+                self.why.step(|| Step::AliasWithoutTarget { target: wire_name(name) });
+                false
+            }
+            Heard::Unknown => {
+                let at = self.answer.keep_name(name);
+                self.answer.upstream = Some((at, owner));
+                true
             }
         }
-        Elsewhere::NoData
-    }
-
-    /// A name that nobody serves here: the snapshot has what a resolver said of it last, if one was asked.
-    fn upstream(&mut self, name: &Name, _rtype: Type) -> bool {
-        self.why.step(|| Step::Upstream { target: name.clone() });
-        let owner: Owner = self.owner();
-        let at = self.answer.keep_name(name.wire());
-        self.answer.upstream = Some((at, owner));
-        true
     }
 
     /// Several record sets, answering together under one TTL: the smallest.
@@ -216,14 +221,6 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             _ => Step::Choose { members, reason },
         });
     }
-}
-
-enum Elsewhere<'s> {
-    Served(ZoneNumber, Node<'s>, Found),
-    /// It is served here, and has nothing of the type.
-    NoData,
-    /// Nobody here knows it.
-    Unknown,
 }
 
 fn target_name(snapshot: &crate::snapshot::Snapshot, zone: ZoneNumber, target: &Target) -> Name {

@@ -278,10 +278,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         }
         let owner = self.owner();
         let aligned = self.chased.is_none() && self.is_aligned(node);
-        let spin = match self.snapshot.settings.answer_order {
-            AnswerOrder::Random => self.chooser.spin(),
-            AnswerOrder::Fixed => 0,
-        };
+        let spin = self.spin();
         let item = Item {
             section: Section::Answer,
             owner,
@@ -297,6 +294,14 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         {
             let what = What::Set { zone, node: node.at, set, rtype: Type::RRSIG, aligned };
             self.push(Item { what, spin: 0, ..item });
+        }
+    }
+
+    /// Which record of a set comes first.
+    pub fn spin(&mut self) -> u32 {
+        match self.snapshot.settings.answer_order {
+            AnswerOrder::Random => self.chooser.spin(),
+            AnswerOrder::Fixed => 0,
         }
     }
 

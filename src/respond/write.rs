@@ -29,6 +29,16 @@ fn write(snapshot: &Snapshot, answer: &Answer, item: &Item, response: &mut Respo
             let owner = owner(answer, item.owner, node);
             response.set(item.section, owner, aligned, image.set(node, set), item.ttl, item.spin)
         }
+        What::Outside { at } => {
+            let Some(set) = snapshot.upstream.set(at) else { return Ok(()) };
+            let owner = match item.owner {
+                Owner::Question(skip) => Written::Question(skip),
+                Owner::Named(at) => Written::Name(answer.name(at)),
+                // An alias answers under the name that was asked for.
+                Owner::Node => return Ok(()),
+            };
+            response.set(item.section, owner, false, set, item.ttl, item.spin)
+        }
         What::Cname { target, ttl } => {
             let owner = match item.owner {
                 Owner::Question(skip) => Written::Question(skip),

@@ -87,11 +87,14 @@ impl Fold<'_> {
         match target {
             Target::Here(node) => self.is_node_healthy(zone, *node, rtype, level),
             Target::Missing(_) => false,
-            Target::Elsewhere(name) => match find_elsewhere(self.zones, self.key, &mut self.name, name.wire()) {
-                Some((zone, node)) => self.is_node_healthy(zone, node, rtype, level),
-                // What isn't served here counts as healthy: nothing is known against it.
-                None => true,
-            },
+            Target::Elsewhere(name) => {
+                self.name.set(name.wire());
+                match find_public(self.zones, self.key, &self.name) {
+                    Some((zone, node)) => self.is_node_healthy(zone, node, rtype, level),
+                    // What isn't served here counts as healthy: nothing is known against it.
+                    None => true,
+                }
+            }
         }
     }
 
@@ -105,15 +108,9 @@ impl Fold<'_> {
 }
 
 /// The zone and node that hold a name here, for everybody to see.
-pub(crate) fn find_elsewhere(
-    zones: &Zones,
-    key: &HashKey,
-    scratch: &mut QueryName,
-    name: &[u8],
-) -> Option<(ZoneNumber, NodeAt)> {
-    scratch.set(name);
+pub(super) fn find_public(zones: &Zones, key: &HashKey, name: &QueryName) -> Option<(ZoneNumber, NodeAt)> {
     let mut hashes = [0; crate::wire::name::LABELS_MAX + 2];
-    scratch.hashes(key, &mut hashes);
-    let zone = zones.find(scratch, &hashes, 0, None)?;
-    zones.image(zone).find(scratch.wire(), hashes[0]).map(|node| (zone, node.at))
+    name.hashes(key, &mut hashes);
+    let zone = zones.find(name, &hashes, 0, None)?;
+    zones.image(zone).find(name.wire(), hashes[0]).map(|node| (zone, node.at))
 }

@@ -11,6 +11,7 @@ pub mod group;
 pub mod image;
 mod meaning;
 pub mod settings;
+pub mod upstream;
 pub mod zones;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use ipnet::IpNet;
 pub use build::build;
 pub use image::ZoneImage;
 pub use settings::Settings;
+use upstream::Upstream;
 use zones::{VpcNumber, ZoneNumber, Zones};
 
 use crate::geo::{CidrMap, Geography, RegionId};
@@ -41,6 +43,8 @@ pub struct Snapshot {
     pub geography: Arc<Geography>,
     pub shared: Arc<Shared>,
     pub verdicts: Arc<Verdicts>,
+    /// What is known of names outside that aliases lead to; at first nothing.
+    pub upstream: Arc<Upstream>,
     policies: Arc<[Policy]>,
     healthy: Arc<[MemberSet]>,
     vpcs: Arc<Vpcs>,
@@ -80,6 +84,7 @@ impl Snapshot {
             geography,
             shared,
             verdicts,
+            upstream: Arc::default(),
             policies: policies.into(),
             healthy: healthy.into(),
             vpcs: Arc::new(vpcs),

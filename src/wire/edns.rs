@@ -174,6 +174,7 @@ impl ClientSubnet {
 /// The INFO-CODEs of RFC 8914, 5.2 (and its registry) that are given here.
 pub mod extended_error {
     pub const OTHER: u16 = 0;
+    pub const STALE_ANSWER: u16 = 3;
     pub const NOT_READY: u16 = 14;
     pub const BLOCKED: u16 = 15;
     pub const PROHIBITED: u16 = 18;
