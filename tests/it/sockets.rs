@@ -218,3 +218,61 @@ fn check_lists_problems_and_says_by_its_code_whether_there_are_any() {
     let (code, said) = check(&[]);
     assert_eq!((code, said.contains("zones/example.org.zone:1:10: ")), (Some(1), true), "{said}");
 }
+
+/// A zone in which every answer for `www` tells the version twice: in the name of a CNAME's target, and in its address.
+fn version(number: u8) -> String {
+    format!(
+        "$TTL 60\n@ SOA ns hm {number} 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww CNAME v{number:03}\nv{number:03} A 192.0.2.{number}\n"
+    )
+}
+
+/// Both versions that a reply for `www` tells.
+fn versions_in(reply: &[u8]) -> (u8, u8) {
+    let cname = query("www", 7).len() + 12;
+    assert_eq!(reply[3] & 15, 0, "it has an answer");
+    let label = std::str::from_utf8(&reply[cname + 2..cname + 5]).expect("digits");
+    (label.parse().expect("a number"), *reply.last().expect("an address"))
+}
+
+#[test]
+fn a_reload_under_load_loses_no_query_and_never_mixes_old_and_new() {
+    const VERSIONS: u8 = 12;
+    let server = Server::start(&["127.0.0.1:0"]);
+    let (address, folder) = (server.addresses[0], server.folder.path());
+    let publish = |number: u8| {
+        // As editors and deployments do it: written beside, then renamed.
+        fs::write(folder.join("next"), version(number)).expect("a zone");
+        fs::rename(folder.join("next"), folder.join("zones/example.com.zone")).expect("renamed");
+    };
+    let latest = std::sync::atomic::AtomicU8::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let client = client(address);
+                let (mut reply, mut asked) = ([0; 512], 0_u64);
+                while latest.load(std::sync::atomic::Ordering::Relaxed) < VERSIONS {
+                    client.send_to(&query("www", 7), address).expect("sent");
+                    // Each query has its reply before the next: one that were lost would be waited for in vain.
+                    let length = client.recv(&mut reply).expect("a reply to every query");
+                    asked += 1;
+                    if reply[7] == 2 {
+                        let (named, addressed) = versions_in(&reply[..length]);
+                        assert_eq!(named, addressed, "after {asked} queries");
+                        latest.fetch_max(named, std::sync::atomic::Ordering::Relaxed);
+                    } else {
+                        assert_eq!(read_reply(&reply[..length], 7), WWW, "the zone from before the first change");
+                    }
+                }
+                assert!(asked > u64::from(VERSIONS));
+            });
+        }
+        let begin = Instant::now();
+        for number in 1..=VERSIONS {
+            publish(number);
+            while latest.load(std::sync::atomic::Ordering::Relaxed) < number {
+                assert!(begin.elapsed() < PATIENCE, "version {number} is not served");
+                std::thread::yield_now();
+            }
+        }
+    });
+}
