@@ -192,7 +192,7 @@ pub fn compare(got: &Reply, expected: &reference::Reply, question: &Question, an
         }
         if expected.cut_short {
             // Where an endless chain is cut is the server's choice, but it must come from the zone.
-            if section == "answer" && !(set.is_subset(due) && !set.is_empty()) {
+            if section == "answer" && (set.is_empty() || !set.is_subset(due)) {
                 return Err("the cut chain has records of its own".into());
             }
             continue;

@@ -124,8 +124,8 @@ fn wildcard_of(encloser: &[Vec<u8>]) -> Labels {
 
 /// The NSEC that matches a name or covers it: the last in canonical order that is not behind it.
 fn nsec_for(zone: &Zone, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
-    let found = zone.nodes.iter().filter(|(_, node)| node.set(Type::NSEC).is_some());
-    let before = found.filter(|(owner, _)| owner.as_slice() <= at).last();
+    let mut found = zone.nodes.iter().filter(|(_, node)| node.set(Type::NSEC).is_some());
+    let before = found.rfind(|(owner, _)| owner.as_slice() <= at);
     if let Some((_, node)) = before {
         put(proof, true, node, Type::NSEC, None);
     }
@@ -141,7 +141,7 @@ fn nsec3_matching(nsec3: &Nsec3, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
 /// The NSEC3 whose span a name's hash lies in; the last one's reaches round to the first.
 fn nsec3_covering(nsec3: &Nsec3, at: &[Vec<u8>], proof: &mut BTreeSet<Rr>) {
     let hash = nsec3.hash(at);
-    let before = nsec3.chain.iter().filter(|(owner, _)| **owner < hash).last().or(nsec3.chain.iter().last());
+    let before = nsec3.chain.iter().rfind(|(owner, _)| **owner < hash).or(nsec3.chain.last_key_value());
     if let Some((_, node)) = before {
         put(proof, true, node, Type::NSEC3, None);
     }
