@@ -28,6 +28,9 @@ use crate::wire::rtype::{Rcode, Type};
 /// A chain of CNAMEs and DNAMEs is followed so far. Resolvers give up at about as many.
 pub const CHAIN_MAX: usize = 16;
 
+/// An alias to a name that nobody serves here has this TTL: so have Amazon's load balancers, which most of them name.
+pub const UPSTREAM_TTL: u32 = 60;
+
 /// Who is asking.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Client {
@@ -90,6 +93,14 @@ pub enum What {
     Outside { at: OutsideAt },
 }
 
+/// An alias to a name that nobody serves here.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream {
+    pub target: NameAt,
+    pub owner: Owner,
+    pub rtype: Type,
+}
+
 /// A name kept in `Answer::names`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameAt {
@@ -107,7 +118,7 @@ pub struct Answer {
     /// The zone that had the last word.
     pub zone: Option<ZoneNumber>,
     /// An alias that led to a name nobody serves here, where that is all there is to say.
-    pub upstream: Option<(NameAt, Owner)>,
+    pub upstream: Option<Upstream>,
     /// What an alias led to has outlived its TTL.
     pub stale: bool,
     /// The policy of the last group asked, for counting.

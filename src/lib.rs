@@ -16,6 +16,7 @@ pub mod snapshot;
 pub mod why;
 pub mod answer;
 pub mod respond;
+pub mod tell;
 pub mod zonefile;
 pub mod route53;
 pub mod config;

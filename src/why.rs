@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::geo::Place;
 use crate::geo::geography::Source;
+use crate::health::verdicts;
 use crate::model::Id;
 use crate::moment::Moment;
 use crate::policy::Reason;
@@ -18,7 +19,7 @@ use crate::wire::rtype::{Rcode, Type};
 pub enum Step {
     /// Who the client was taken to be, and by which rule.
     Client { network: IpNet, source: IpAddr, rule: ClientRule, vpc: Option<Id> },
-    /// Where that is, and which row of which file says so.
+    /// Where that is, and which row of which file says so. Told where a policy asks.
     Place { place: Place, source: Source },
     /// The zone that answers.
     Zone { name: Name, file: Arc<str>, private: bool },
@@ -58,8 +59,10 @@ pub enum Step {
     NoData { name: Name, rtype: Type },
     /// The name doesn't exist.
     NoName { name: Name },
-    /// How wide a client network shares this answer.
-    Scope { prefix: u8 },
+    /// How long resolvers may keep a set of the answer, and what says so.
+    Ttl { name: Name, rtype: Type, seconds: u32, rule: TtlRule },
+    /// How wide a client network fares alike: what EDNS Client Subnet calls the scope. 0 is everybody.
+    Scope { network: IpNet },
     /// What goes out.
     Done { rcode: Rcode },
 }
@@ -73,8 +76,23 @@ pub enum ClientRule {
     Source,
     /// The source address: a client subnet from this source isn't believed.
     SourceNotBelieved,
-    /// The region of the VPC, in a private zone.
-    Vpc,
+}
+
+/// What a TTL comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlRule {
+    /// The record set's own.
+    Own,
+    /// That of the record set an alias led to.
+    Target,
+    /// The smallest of several record sets that answer together.
+    Smallest,
+    /// A set that a resolver gave has outlived its own (RFC 8767, 4).
+    Stale,
+    /// `UPSTREAM_TTL`: nobody here knows the target's own.
+    Upstream,
+    /// The smaller of the SOA record's TTL and its last field (RFC 2308, 5).
+    Negative,
 }
 
 /// Why a member isn't a candidate.
@@ -83,12 +101,11 @@ pub enum Unhealthy {
     Check {
         check: Id,
         since: Moment,
-        forced: bool,
+        /// What the verdict rests on.
+        reason: verdicts::Reason,
     },
     /// An alias that evaluates its target's health, whose target has no healthy member.
-    Target {
-        target: Name,
-    },
+    Target { target: Name },
 }
 
 /// Whoever wants to know why. The query path wants nothing, and pays nothing.

@@ -1,7 +1,8 @@
 //! Where policies choose: groups, their members, and the aliases between them.
 
 use super::walk::{Walk, wire_name};
-use super::{Chooser, Item, Owner, What};
+use super::{Chooser, Item, Owner, Upstream, What};
+use crate::geo::Source;
 use crate::policy::{Choice, Member, MemberSet, Policy, Seen};
 use crate::snapshot::fold::ALIAS_LEVELS_MAX;
 use crate::snapshot::group::{Alternative, Body, Group, Target};
@@ -33,6 +34,9 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         let seen = self.seen(zone);
         self.answer.policy = Some(policy.word());
         if self.why.wanted() {
+            if policy.depends_on_place() {
+                self.tell_place(zone, &seen);
+            }
             self.tell_group(zone, node, group, healthy);
         }
         let choice = self.chooser.choose(policy, healthy, &seen);
@@ -119,8 +123,8 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
                 false
             }
             Heard::Unknown => {
-                let at = self.answer.keep_name(name);
-                self.answer.upstream = Some((at, owner));
+                let target = self.answer.keep_name(name);
+                self.answer.upstream = Some(Upstream { target, owner, rtype });
                 true
             }
         }
@@ -163,27 +167,21 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             None => Seen::client(geography, self.client.network),
         };
         self.seen = Some((private, seen));
-        if self.why.wanted() {
-            self.tell_client(&seen);
-        }
         seen
     }
 
-    fn tell_client(&mut self, seen: &Seen<'s>) {
-        let (snapshot, client) = (self.snapshot, self.client);
-        let rule = if seen.region_only.is_some() { ClientRule::Vpc } else { client.rule };
-        self.why.step(|| Step::Client {
-            network: client.network,
-            source: client.source,
-            rule,
-            vpc: client.vpc.map(|vpc| snapshot.vpc_id(vpc).into()),
-        });
-        let region = seen.region_only.and_then(|region| snapshot.geography.region(region));
+    /// Once for each zone: a chain may lead from a private zone to a public one.
+    fn tell_place(&mut self, zone: ZoneNumber, seen: &Seen<'s>) {
+        let geography = &*self.snapshot.geography;
+        if self.placed.replace(zone) == Some(zone) {
+            return;
+        }
+        let region = seen.region_only.and_then(|region| geography.region(region));
         self.why.step(|| Step::Place {
-            place: *snapshot.geography.place(seen.place),
+            place: *geography.place(seen.place),
             source: match region {
-                Some(region) => crate::geo::geography::Source::Region(region.name.clone()),
-                None => snapshot.geography.source(seen.network.network()),
+                Some(region) => Source::Region(region.name.clone()),
+                None => geography.source(seen.network.network()),
             },
         });
     }
@@ -235,7 +233,7 @@ fn why_unhealthy(snapshot: &crate::snapshot::Snapshot, zone: ZoneNumber, member:
         && let Some(verdict) = snapshot.verdicts.get(check)
         && !verdict.healthy
     {
-        return Unhealthy::Check { check: check.clone(), since: verdict.since, forced: verdict.forced };
+        return Unhealthy::Check { check: check.clone(), since: verdict.since, reason: verdict.reason };
     }
     let target = match &member.body {
         Body::Alias { target, .. } => target_name(snapshot, zone, target),

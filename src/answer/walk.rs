@@ -1,12 +1,12 @@
 //! The walk from a name to its answer: zone, cut, wildcard, chain.
 
-use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, What};
+use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, UPSTREAM_TTL, Upstream, What};
 use crate::policy::Seen;
 use crate::snapshot::Snapshot;
 use crate::snapshot::image::{Flags, Found, Node, SetAt, ZoneImage};
 use crate::snapshot::settings::{AnswerOrder, Any};
 use crate::snapshot::zones::ZoneNumber;
-use crate::why::{Step, Why};
+use crate::why::{Step, TtlRule, Why};
 use crate::wire::hash::Hashes;
 use crate::wire::name::{NAME_MAX, Name, is_wildcard};
 use crate::wire::query::{Query, QueryName};
@@ -23,6 +23,8 @@ pub(super) struct Walk<'s, 'w, C, W> {
     /// The name asked for now, where a chain has led away from the question's.
     pub chased: Option<NameAt>,
     pub seen: Option<(bool, Seen<'s>)>,
+    /// The zone for which the client's place was told.
+    pub placed: Option<ZoneNumber>,
     pub dnssec: bool,
 }
 
@@ -58,11 +60,12 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         why: &'w mut W,
     ) -> Self {
         let dnssec = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
-        Walk { snapshot, query, client, chooser, answer, why, chased: None, seen: None, dnssec }
+        Walk { snapshot, query, client, chooser, answer, why, chased: None, seen: None, placed: None, dnssec }
     }
 
     pub fn go(&mut self) {
         self.query.name.hashes(&self.snapshot.key, &mut self.answer.hashes);
+        self.tell_client();
         let Some(mut zone) = self.nearest_zone() else {
             self.why.step(|| Step::NoZone);
             self.answer.rcode = Rcode::REFUSED;
@@ -96,6 +99,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         if !self.answer.items.is_sorted_by_key(section) {
             self.answer.items.sort_by_key(section);
         }
+        self.tell_outcome();
         self.why.step(|| Step::Done { rcode: self.answer.rcode });
     }
 
@@ -108,6 +112,78 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             return zones.find(name, hashes, 1, self.client.vpc).or(Some(zone));
         }
         Some(zone)
+    }
+
+    fn tell_client(&mut self) {
+        let (snapshot, client) = (self.snapshot, self.client);
+        self.why.step(|| Step::Client {
+            network: client.network,
+            source: client.source,
+            rule: client.rule,
+            vpc: client.vpc.map(|vpc| snapshot.vpc_id(vpc).into()),
+        });
+    }
+
+    /// How long and by whom the answer may be shared.
+    fn tell_outcome(&mut self) {
+        if !self.why.wanted() {
+            return;
+        }
+        let mut told: Option<(Name, Type)> = None;
+        for index in 0..self.answer.items.len() {
+            let Some(step) = self.ttl_of(self.answer.items[index]) else { continue };
+            // Sets that answer together share their TTL.
+            if let Step::Ttl { name, rtype, .. } = &step
+                && told.replace((name.clone(), *rtype)) != Some((name.clone(), *rtype))
+            {
+                self.why.step(|| step);
+            }
+        }
+        if let Some(Upstream { owner, rtype, .. }) = self.answer.upstream {
+            let name = match owner {
+                Owner::Named(at) => wire_name(self.answer.name(at)),
+                Owner::Question(_) | Owner::Node => wire_name(self.query.name.wire()),
+            };
+            self.why.step(|| Step::Ttl { name, rtype, seconds: UPSTREAM_TTL, rule: TtlRule::Upstream });
+        }
+        let address = self.client.network.addr();
+        if let Ok(network) = ipnet::IpNet::new(address, self.answer.scope) {
+            self.why.step(|| Step::Scope { network: network.trunc() });
+        }
+    }
+
+    fn ttl_of(&self, item: Item) -> Option<Step> {
+        let snapshot = self.snapshot;
+        let (set, home, rtype) = match item.what {
+            What::Set { zone, node, set, rtype, .. } => {
+                let node = snapshot.image(zone).node(node);
+                (snapshot.image(zone).set(node, set), node.name, rtype)
+            }
+            What::Outside { at } => {
+                let set = snapshot.upstream.set(at)?;
+                (set, set.owner, set.records().next()?.rtype)
+            }
+            What::Referral { .. } | What::Cname { .. } => return None,
+        };
+        let negative = item.section == Section::Authority && rtype == Type::SOA && !self.answer.has_answer();
+        if item.section != Section::Answer && !negative {
+            return None;
+        }
+        let owner = match item.owner {
+            Owner::Question(skip) => &self.query.name.wire()[usize::from(skip)..],
+            Owner::Named(at) => self.answer.name(at),
+            Owner::Node => home,
+        };
+        let own = set.records().next()?.ttl;
+        let aliased = !owner.eq_ignore_ascii_case(home) && !is_wildcard(home);
+        let rule = match (negative, item.ttl, aliased) {
+            (true, ..) => TtlRule::Negative,
+            (_, Some(_), _) if matches!(item.what, What::Outside { .. }) => TtlRule::Stale,
+            (_, Some(_), _) => TtlRule::Smallest,
+            (_, None, true) => TtlRule::Target,
+            (_, None, false) => TtlRule::Own,
+        };
+        Some(Step::Ttl { name: wire_name(owner), rtype, seconds: item.ttl.unwrap_or(own), rule })
     }
 
     fn tell_zone(&mut self, zone: ZoneNumber) {

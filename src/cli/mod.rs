@@ -1,7 +1,11 @@
 //! The command line: flags, then one of the commands, each in a file of its own.
 
+mod ask;
 mod check;
+mod explain;
+mod odds;
 mod serve;
+mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +41,8 @@ Examples:
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Explain(explain::Explain),
+    Odds(odds::Odds),
 }
 
 /// What every command takes. A flag beats the settings file, which beats the default.
@@ -85,6 +91,8 @@ pub fn run() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Odds(odds) => odds.run(),
     };
     match result {
         Ok(code) => code.into(),

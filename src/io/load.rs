@@ -13,9 +13,11 @@ use super::sys;
 use super::terminal::Progress;
 use crate::health::verdicts::Verdicts;
 use crate::model::Limits;
+use crate::model::zone::Visibility;
 use crate::problem::Problems;
 use crate::snapshot::{self, Parts, Settings, Snapshot, ZoneImage};
 use crate::wire::hash::HashKey;
+use crate::wire::name::Name;
 
 /// What is looked for in the current folder where nothing else is said.
 const ZONES_FOLDER: &str = "zones";
@@ -79,6 +81,8 @@ pub struct Loaded {
     /// Files of zones that failed: served as they were before, or not at all.
     pub kept: Vec<Arc<str>>,
     pub refused: Vec<Arc<str>>,
+    /// The zones of both, by name.
+    pub failed: Vec<(Name, Visibility)>,
     /// Whether anything is to be served otherwise than before.
     pub changed: bool,
     pub took: Duration,
@@ -144,7 +148,7 @@ impl Loader {
         problems.sort();
 
         let mut images = HashMap::with_capacity(folder.zones.len());
-        let (mut fresh, mut kept, mut refused) = (0, Vec::new(), Vec::new());
+        let (mut fresh, mut kept, mut refused, mut failed) = (0, Vec::new(), Vec::new(), Vec::new());
         for zone in folder.zones {
             let before = self.images.get(&zone.file).cloned();
             let image = match (zone.state, zone.built) {
@@ -156,6 +160,7 @@ impl Loader {
                 (State::Failed, _) | (State::Loaded, None) => {
                     let told = if before.is_some() { &mut kept } else { &mut refused };
                     told.push(zone.file.clone());
+                    failed.push((zone.origin, zone.visibility));
                     before
                 }
             };
@@ -177,6 +182,6 @@ impl Loader {
             shared: Arc::new(folder.shared),
         });
         let snapshot = Arc::new(snapshot);
-        Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, changed, took: begin.elapsed() })
+        Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took: begin.elapsed() })
     }
 }

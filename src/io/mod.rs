@@ -1,5 +1,6 @@
 //! All that touches the world: sockets, files, clocks, threads, randomness. Nothing outside this folder does.
 
+pub mod admin_client;
 pub mod announce;
 pub mod bind;
 pub mod clock;

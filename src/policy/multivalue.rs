@@ -75,7 +75,10 @@ fn drawn(count: usize, mut from: MemberSet, dice: &mut dyn Dice) -> MemberSet {
 }
 
 /// How many ways there are to take `some` out of `all`.
-fn binomial(all: usize, some: usize) -> Option<u128> {
+pub(crate) fn binomial(all: usize, some: usize) -> Option<u128> {
+    if some > all {
+        return Some(0);
+    }
     // Each division is exact: what stands there is itself such a number.
     (1..=some).try_fold(1_u128, |ways, step| Some(ways.checked_mul((all - some + step) as u128)? / step as u128))
 }

@@ -149,6 +149,10 @@ impl Snapshot {
         self.vpcs.by_id.get(id).copied()
     }
 
+    pub fn vpc_ids(&self) -> impl Iterator<Item = &str> {
+        self.vpcs.ids.iter().map(|id| &**id)
+    }
+
     pub fn vpc_id(&self, vpc: VpcNumber) -> &str {
         &self.vpcs.ids[vpc.0 as usize]
     }
