@@ -46,6 +46,8 @@ pub struct Worker {
     answer: Answer,
     known: Known,
     dice: Seeded,
+    /// Room for a name.
+    spare: Vec<u8>,
     counters: Arc<Counters>,
 }
 
@@ -56,6 +58,7 @@ impl Worker {
             answer: Answer::new(),
             known: Known::default(),
             dice: Seeded::new(seed),
+            spare: Vec::with_capacity(crate::wire::name::NAME_MAX),
             counters: Arc::default(),
         }
     }
@@ -115,7 +118,7 @@ fn bare(arrival: &Arrival<'_>, worker: &mut Worker, rcode: Rcode, opt: Option<Re
 fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
     let settings = &*snapshot.settings;
     let client = client(snapshot, arrival.source, &worker.query);
-    let Worker { query, answer: found, known, dice, counters } = worker;
+    let Worker { query, answer: found, known, dice, spare, counters } = worker;
     answer(snapshot, query, &client, dice, found);
     if found.upstream.is_some() {
         found.rcode = Rcode::SERVFAIL;
@@ -140,7 +143,7 @@ fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Wor
         return 0;
     }
     let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], query.name.wire(), known);
-    let truncated = write::items(snapshot, found, &mut response);
+    let truncated = write::items(snapshot, found, &mut response, spare);
     counters.rcode(found.rcode);
     if truncated {
         counters.add(Counter::Truncated);

@@ -2,17 +2,17 @@
 
 use crate::answer::{Answer, Item, Owner, What};
 use crate::snapshot::Snapshot;
-use crate::snapshot::image::{Found, Node, ZoneImage};
+use crate::snapshot::image::{Found, Node};
 use crate::snapshot::zones::ZoneNumber;
 use crate::wire::layout::target;
-use crate::wire::name::is_under;
+use crate::wire::name::{NAME_MAX, is_under};
 use crate::wire::response::{Full, Owner as Written, Response, Section};
 use crate::wire::rtype::Type;
 
-/// Writes all items that fit. Returns whether one is missing that had to be there.
-pub fn items(snapshot: &Snapshot, answer: &Answer, response: &mut Response<'_, '_>) -> bool {
+/// Writes all items that fit. Returns whether one is missing that had to be there. `spare` is room for a name.
+pub fn items(snapshot: &Snapshot, answer: &Answer, response: &mut Response<'_, '_>, spare: &mut Vec<u8>) -> bool {
     for item in &answer.items {
-        match write(snapshot, answer, item, response) {
+        match write(snapshot, answer, item, response, spare) {
             Ok(()) => {}
             Err(Full) if item.required => return true,
             Err(Full) => {}
@@ -21,7 +21,13 @@ pub fn items(snapshot: &Snapshot, answer: &Answer, response: &mut Response<'_, '
     false
 }
 
-fn write(snapshot: &Snapshot, answer: &Answer, item: &Item, response: &mut Response<'_, '_>) -> Result<(), Full> {
+fn write(
+    snapshot: &Snapshot,
+    answer: &Answer,
+    item: &Item,
+    response: &mut Response<'_, '_>,
+    spare: &mut Vec<u8>,
+) -> Result<(), Full> {
     match item.what {
         What::Set { zone, node, set, aligned, .. } => {
             let image = snapshot.image(zone);
@@ -55,7 +61,7 @@ fn write(snapshot: &Snapshot, answer: &Answer, item: &Item, response: &mut Respo
             match response.referral(skip, servers, fragment) {
                 Ok(()) => Ok(()),
                 // It doesn't fit as a whole, or the question isn't in lower case: one set after the other, then.
-                Err(Full) => referral_by_sets(snapshot, zone, image, cut, skip, response),
+                Err(Full) => referral_by_sets(snapshot, zone, cut, skip, response, spare),
             }
         }
     }
@@ -73,31 +79,34 @@ fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Written<'a> {
 #[cold]
 fn referral_by_sets(
     snapshot: &Snapshot,
-    _zone: ZoneNumber,
-    image: &ZoneImage,
+    zone: ZoneNumber,
     cut: Node<'_>,
     skip: u8,
     response: &mut Response<'_, '_>,
+    spare: &mut Vec<u8>,
 ) -> Result<(), Full> {
+    let image = snapshot.image(zone);
     let Some(Found::Set(servers)) = cut.find(Type::NS) else { return Ok(()) };
     let servers = image.set(cut, servers);
     response.set(Section::Authority, Written::Question(skip), true, servers, None, 0)?;
     let mut missing = false;
-    let mut data = Vec::with_capacity(crate::wire::name::NAME_MAX);
     for server in servers.records() {
-        data.clear();
-        server.data(&mut data);
-        let Some(name) = target(Type::NS, &data) else { continue };
-        let lower = name.to_ascii_lowercase();
-        if !is_under(&lower, image.origin.wire()) {
+        spare.clear();
+        server.data(spare);
+        let Some(name) = target(Type::NS, spare) else { continue };
+        let mut lower = [0; NAME_MAX];
+        let lower = &mut lower[..name.len()];
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        if !is_under(lower, image.origin.wire()) {
             continue;
         }
-        let Some(node) = image.find(&lower, snapshot.key.of(&lower)) else { continue };
+        let Some(node) = image.find(lower, snapshot.key.of(lower)) else { continue };
         for rtype in [Type::A, Type::AAAA] {
             if let Some(Found::Set(set)) = node.find(rtype) {
                 let written =
                     response.set(Section::Additional, Written::Name(name), false, image.set(node, set), None, 0);
-                missing |= written.is_err() && is_under(&lower, cut.name);
+                missing |= written.is_err() && is_under(lower, cut.name);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What proves the server right, in one binary.
 
 mod agreement;
+mod allocations;
 mod denial;
 mod folders;
 mod message;

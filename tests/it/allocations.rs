@@ -1,0 +1,113 @@
+//! Answering allocates nothing: a counting allocator watches while every sample zone's every kind of answer is given.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use fingerpost::geo::{GeoFile, Geography};
+use fingerpost::io::folder;
+use fingerpost::model::Limits;
+use fingerpost::problem::Problems;
+use fingerpost::respond::{Arrival, Transport, Worker, respond};
+use fingerpost::snapshot::{Settings, Snapshot};
+use fingerpost::wire::cookie::Secrets;
+use fingerpost::wire::name::Name;
+use fingerpost::wire::rtype::Type;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches a thread's own cell, which needs no
+// memory and no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the allocator's contract, and it is passed on unchanged.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn packet(name: &str, rtype: Type, options: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(!options.is_empty())];
+    packet.extend_from_slice(Name::parse_absolute(name).expect("a name").wire());
+    packet.extend_from_slice(&rtype.0.to_be_bytes());
+    packet.extend_from_slice(&[0, 1]);
+    if !options.is_empty() {
+        packet.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, options.len() as u8]);
+        packet.extend_from_slice(options);
+    }
+    packet
+}
+
+#[test]
+fn no_answer_allocates() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let loaded = folder::load(&root.join("zones"), Limits::Route53, &|_, _| {}).expect("the sample zones");
+    let zones: Vec<_> = loaded.zones.into_iter().filter_map(|zone| zone.built).map(|zone| zone.data).collect();
+    let places = std::fs::read(root.join("geo/places.csv")).expect("places.csv");
+    let profiles = [Settings::modern(), Settings::route53()];
+    for settings in profiles {
+        let secrets = Secrets { current: [7; 16], previous: None };
+        let settings = Settings { cookie_secrets: Some(secrets), ..settings };
+        let mut problems = Problems::default();
+        let (geography, _) = Geography::build(vec![GeoFile { name: "places.csv".into(), bytes: places.clone() }]);
+        let snapshot = Snapshot::of(&zones, loaded.shared.clone(), geography, settings, &mut problems);
+        assert_eq!(problems.errors(), 0);
+        let mut worker = Worker::new(1);
+        let mut out = vec![0; 65_535];
+        let cookie = [&[0, 10, 0, 8][..], &[1; 8]].concat();
+        let subnet = [0, 8, 0, 8, 0, 1, 28, 0, 192, 0, 2, 0];
+        let both = [&cookie[..], &subnet[..]].concat();
+        let asked = [
+            ("simple.example.com", Type::A),
+            ("www.example.com", Type::A),
+            ("WWW.Example.com", Type::A),
+            ("shop.example.com", Type::A),
+            ("api.example.com", Type::A),
+            ("geo.example.com", Type::A),
+            ("near.example.com", Type::A),
+            ("isp.example.com", Type::A),
+            ("many.example.com", Type::A),
+            ("app.example.com", Type::A),
+            ("docs.example.com", Type::A),
+            ("a.b.dev.example.com", Type::A),
+            ("x.lab.example.com", Type::A),
+            ("X.Lab.example.com", Type::A),
+            ("x.old.example.com", Type::A),
+            ("example.com", Type::MX),
+            ("example.com", Type::ANY),
+            ("example.com", Type::SOA),
+            ("nothing.example.com", Type::A),
+            ("www.example.com", Type::MX),
+            ("www.example.org", Type::A),
+            ("www.example.net", Type::A),
+            ("example.com", Type::AXFR),
+        ];
+        for (name, rtype) in asked {
+            for options in [&[][..], &cookie, &both] {
+                let packet = packet(name, rtype, options);
+                for transport in [Transport::Udp, Transport::Tcp] {
+                    let source = "198.51.100.7".parse().expect("an address");
+                    let arrival = Arrival { packet: &packet, source, transport, unix_time: 1_700_000_000 };
+                    let before = ALLOCATIONS.with(Cell::get);
+                    let length = respond(&snapshot, &arrival, &mut worker, &mut out);
+                    let after = ALLOCATIONS.with(Cell::get);
+                    assert!(length >= packet.len().min(12), "{name} {rtype}");
+                    assert_eq!(after - before, 0, "{name} {rtype} allocates");
+                }
+            }
+        }
+    }
+}
