@@ -44,6 +44,8 @@ pub struct Config {
     pub workers: Option<usize>,
     pub log: Log,
     pub gate_reload: bool,
+    /// Resolvers that know the names outside that aliases lead to.
+    pub upstream: Vec<SocketAddr>,
     pub limits: model::Limits,
     pub cookies: bool,
     pub cookie_rotation: Duration,
@@ -110,6 +112,7 @@ impl Config {
             workers: None,
             log: Log::Human,
             gate_reload: false,
+            upstream: Vec::new(),
             limits: model::Limits::Route53,
             cookies: true,
             cookie_rotation: Duration::from_secs(24 * 60 * 60),
@@ -230,6 +233,7 @@ const SETTINGS: &[Setting] = &[
     setting!("workers = 4", |config, value, _| config.workers = Some(number(value, 1, WORKERS_MAX)? as usize)),
     setting!("log = \"human\"", |config, value, _| config.log = one_of(value, &[("human", Log::Human), ("json", Log::Json)])?),
     setting!("gate_reload = true", |config, value, _| config.gate_reload = boolean(value)?),
+    setting!("upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = addresses(value)?),
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
     setting!("geoproximity_formula = \"2026\"", |config, value, _| config.settings.geoproximity_formula =
         one_of(value, &[("2026", GeoproximityFormula::Of2026), ("2023", GeoproximityFormula::Of2023)])?),

@@ -20,4 +20,5 @@ pub mod tell;
 pub mod zonefile;
 pub mod route53;
 pub mod config;
+pub mod upstream;
 pub mod io;

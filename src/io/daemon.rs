@@ -19,6 +19,7 @@ use super::bind::{Addresses, Sockets};
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
 use super::state::{CookieSecrets, State};
+use super::upstream::Asking;
 use super::watch::Watch;
 use super::{clock, settings, sys, tcp, udp};
 use crate::config::Config;
@@ -103,7 +104,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         announce::announce(&addresses, &loaded.snapshot);
         tracing::info!(took_ms = begin.elapsed().as_millis() as u64, "serving");
         drop(loaded);
-        let mut signals = running.keep(plan.loader, eyes, &served, &server, signals).await;
+        let mut signals = running.keep(plan.loader, eyes, &served, &server, signals, Asking::new(seed)).await;
         tracing::info!("draining");
         stop.send_replace(true);
         udp.stop();
@@ -236,7 +237,9 @@ impl Control {
         served: &Served,
         server: &tcp::Server<Live>,
         mut signals: Signals,
+        mut asking: Asking,
     ) -> Signals {
+        asking.want(&self.config.upstream, &served.load());
         // Taken away while it loads on a thread of its own.
         let mut loader = Some(loader);
         let mut loading = JoinSet::new();
@@ -258,6 +261,7 @@ impl Control {
                     Ok((returned, result)) => {
                         loader = Some(returned);
                         self.publish(result, served);
+                        asking.want(&self.config.upstream, &served.load());
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
                     Err(error) => {
@@ -267,6 +271,10 @@ impl Control {
                 () = tokio::time::sleep_until(rotation) => {
                     let retry = self.rotate(served);
                     rotation = tokio::time::Instant::now() + retry.unwrap_or_else(|| self.until_rotation());
+                }
+                upstream = asking.changed() => {
+                    let upstream = Arc::new(upstream);
+                    served.rcu(|snapshot| snapshot.with_upstream(upstream.clone()));
                 }
                 _ = housekeeping.tick() => server.housekeep(),
             }
@@ -288,7 +296,8 @@ impl Control {
                 if loaded.changed {
                     // The secrets may have been rotated while it loaded.
                     let settings = Arc::new(self.settings());
-                    served.store(Arc::new(loaded.snapshot.with_settings(settings)));
+                    let upstream = served.load().upstream.clone();
+                    served.store(Arc::new(loaded.snapshot.with_settings(settings).with_upstream(upstream)));
                 }
             }
             Err(error) => tracing::error!("nothing was reloaded, what was served before is: {error:#}"),

@@ -16,6 +16,7 @@ pub mod sys;
 pub mod tcp;
 pub mod terminal;
 pub mod udp;
+pub mod upstream;
 pub mod watch;
 
 use std::net::IpAddr;
