@@ -2,7 +2,7 @@
 //!
 //! The first byte chooses the transport and the settings, the rest is the packet.
 #![no_main]
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
