@@ -17,6 +17,7 @@ pub mod why;
 pub mod answer;
 pub mod respond;
 pub mod tell;
+pub mod control;
 pub mod zonefile;
 pub mod route53;
 pub mod config;

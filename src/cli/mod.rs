@@ -4,6 +4,7 @@ mod ask;
 mod check;
 mod explain;
 mod odds;
+mod health;
 mod serve;
 mod world;
 
@@ -43,6 +44,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Odds(odds::Odds),
+    Health(health::Health),
 }
 
 /// What every command takes. A flag beats the settings file, which beats the default.
@@ -93,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Odds(odds) => odds.run(),
+        Command::Health(health) => health.run(),
     };
     match result {
         Ok(code) => code.into(),

@@ -29,6 +29,9 @@ pub struct Serve {
     /// Address to listen on, UDP and TCP; may be repeated [default: 127.0.0.1:5300 and [::1]:5300]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<SocketAddr>,
+    /// Address of the admin port [default: 127.0.0.1:5380, if it is free]
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
     /// Threads for each address, and for TCP [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -52,6 +55,7 @@ impl Serve {
             loader: Loader::new(folders, config.limits, Settings::default())?,
             state: self.state.or(config.state.clone()).unwrap_or_else(|| STATE_FOLDER.into()),
             listen,
+            admin: self.admin.or(config.admin),
             workers: self.workers.map(usize::from).or(config.workers).unwrap_or(processors),
             config_file: self.common.config,
             config,

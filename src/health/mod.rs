@@ -1,3 +1,5 @@
 //! Health: probe results in, verdicts out.
 
+pub mod finding;
+pub mod tracker;
 pub mod verdicts;

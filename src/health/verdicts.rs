@@ -183,6 +183,14 @@ impl Verdicts {
         Ok(self.settle(at..at + 1, now))
     }
 
+    /// Takes back what was reported of a check: it asks something else from now on.
+    pub fn forget(&mut self, id: &str, now: Moment) {
+        if let Some(&at) = self.by_id.get(id) {
+            self.checks[at].reported = None;
+            self.settle(at..at + 1, now);
+        }
+    }
+
     pub fn get(&self, id: &str) -> Option<&Verdict> {
         self.find(id).map(|check| &check.verdict)
     }
@@ -202,10 +210,12 @@ impl Verdicts {
     }
 
     fn index(&self, id: &str) -> Result<usize, UnknownCheck> {
-        self.by_id.get(id).copied().ok_or_else(|| UnknownCheck {
-            id: id.into(),
-            meant: nearest(id, self.by_id.keys().map(|known| &**known)).map(Id::from),
-        })
+        self.by_id.get(id).copied().ok_or_else(|| self.unknown(id))
+    }
+
+    /// What to say of an id that is no check's.
+    pub fn unknown(&self, id: &str) -> UnknownCheck {
+        UnknownCheck { id: id.into(), meant: nearest(id, self.by_id.keys().map(|known| &**known)).map(Id::from) }
     }
 
     /// Judges these checks again, and those that count one whose verdict turned.

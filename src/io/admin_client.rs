@@ -12,6 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Larger replies are not what was asked for.
 const REPLY_MAX: u64 = 64 << 20;
 
+/// The variable that holds the bearer token, for the server and for those who ask it.
+pub const TOKEN_VARIABLE: &str = "FINGERPOST_ADMIN_TOKEN";
+
 /// A path with a query, its values escaped (RFC 3986, 2.1).
 pub fn path(path: &str, fields: &[(&str, String)]) -> String {
     let mut out = format!("/{path}");
@@ -19,11 +22,18 @@ pub fn path(path: &str, fields: &[(&str, String)]) -> String {
         out.push(if at == 0 { '?' } else { '&' });
         out.push_str(key);
         out.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-                _ => out.push_str(&format!("%{byte:02X}")),
-            }
+        out.push_str(&escaped(value));
+    }
+    out
+}
+
+/// A text as it can stand in a path or a query (RFC 3986, 2.1).
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
     out
@@ -31,19 +41,34 @@ pub fn path(path: &str, fields: &[(&str, String)]) -> String {
 
 /// The body of the reply to a GET. An error says what the server said.
 pub fn get(server: SocketAddr, path: &str) -> Result<Vec<u8>> {
+    ask(server, "GET", path, "")
+}
+
+/// The body of the reply to a PUT of JSON.
+pub fn put(server: SocketAddr, path: &str, json: &str) -> Result<Vec<u8>> {
+    ask(server, "PUT", path, json)
+}
+
+fn ask(server: SocketAddr, method: &str, path: &str, json: &str) -> Result<Vec<u8>> {
     let failed = || format!("no server answers on its admin port at {server}");
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).with_context(failed)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\nConnection: close\r\n\r\n");
+    let token = match std::env::var(TOKEN_VARIABLE) {
+        Ok(token) => format!("Authorization: Bearer {}\r\n", token.trim()),
+        Err(_) => String::new(),
+    };
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nAccept: application/json\r\n{token}\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{json}",
+        json.len()
+    );
     stream.write_all(request.as_bytes()).with_context(failed)?;
     let mut reply = Vec::new();
     stream.take(REPLY_MAX).read_to_end(&mut reply).with_context(failed)?;
     let Some((code, body)) = parse(&reply) else { bail!("what answers at {server} doesn't speak HTTP/1.1") };
     match code {
         200 => Ok(body),
-        404 => bail!("the server at {server} doesn't know {}", path.split('?').next().unwrap_or(path)),
         _ => bail!("the server at {server} says: {}", said(&body)),
     }
 }

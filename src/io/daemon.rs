@@ -1,5 +1,6 @@
 //! The server from its start to its end: load, bind, answer, reload, rotate, drain.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,20 +12,25 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::admin::{self, Admin, Loads};
 use super::announce;
 use super::bind::{Addresses, Sockets};
+use super::health::{self, Health};
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
+use super::probe::{self, Prober};
 use super::state::{CookieSecrets, State};
 use super::upstream::Asking;
 use super::watch::Watch;
 use super::{clock, settings, sys, tcp, udp};
 use crate::config::Config;
+use crate::control;
 use crate::problem::Severity;
 use crate::respond::Transport;
+use crate::respond::counters::Counters;
 use crate::snapshot::Settings;
 
 /// How long TCP clients may take to have their last replies once the server is to end.
@@ -49,6 +55,8 @@ pub struct Plan {
     pub loader: Loader,
     pub state: PathBuf,
     pub listen: Addresses,
+    /// Where the admin port is to be; none: at its usual place, if that is free.
+    pub admin: Option<SocketAddr>,
     pub workers: usize,
 }
 
@@ -64,13 +72,21 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         );
     }
     let state = open_state(&plan);
+    let health_state = state.as_ref().and_then(|_| open_state(&plan));
     let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
         tracing::warn!(%error, "the cookie secrets cannot be kept; cookies will not outlive this process");
         CookieSecrets::load(None, clock::unix_seconds())
     })?;
     let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
-    let mut running =
-        Control { config: plan.config, config_file: plan.config_file, state, cookies, host_name, told: Vec::new() };
+    let mut running = Control {
+        config: plan.config,
+        config_file: plan.config_file,
+        state,
+        cookies,
+        host_name,
+        told: Vec::new(),
+        loads: Arc::default(),
+    };
     plan.loader.set(running.config.limits, running.settings());
     // Looking comes before loading, so that no change falls between.
     let folders = plan.loader.folders();
@@ -87,12 +103,18 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         .enable_all()
         .build()
         .context("the system gives no threads")?;
-    let turns = (0..plan.workers as u64).map(|turn| Live::new(&served, Transport::Tcp, seed ^ turn << 32));
-    let server = {
+    let admin_port = admin_port(plan.admin)?;
+    let prober = Prober::new(probe::Limits::default()).context("TLS cannot be had")?;
+    let turns: Vec<Live> =
+        (0..plan.workers as u64).map(|turn| Live::new(&served, Transport::Tcp, seed ^ turn << 32)).collect();
+    let mut counters: Vec<_> = turns.iter().map(Live::counters).collect();
+    let (server, health) = {
         let _inside = runtime.enter();
-        Arc::new(tcp::Server::new(running.config.tcp.clone(), turns.collect()))
+        let server = Arc::new(tcp::Server::new(running.config.tcp.clone(), turns));
+        (server, Health::new(control::Settings::default(), health_state, served.clone(), prober, seed))
     };
-    let udp = UdpWorkers::start(udp, &served, seed)?;
+    let udp = UdpWorkers::start(udp, &served, seed, &mut counters)?;
+    let reload = Arc::new(Notify::new());
     let result = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let mut listeners = JoinSet::new();
@@ -100,11 +122,20 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             let listener = TcpListener::from_std(listener)?;
             listeners.spawn(server.clone().serve(listener, stopped.clone()));
         }
+        tokio::spawn(health.clone().run());
+        if let Some((listener, token)) = admin_port {
+            let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
+            let admin = Arc::new(Admin { health, counters, loads, reload, token });
+            let listener = TcpListener::from_std(listener)?;
+            tracing::info!("admin port on {}", listener.local_addr()?);
+            tokio::spawn(admin.serve(listener, stopped.clone()));
+        }
         let signals = Signals::new()?;
         announce::announce(&addresses, &loaded.snapshot);
         tracing::info!(took_ms = begin.elapsed().as_millis() as u64, "serving");
         drop(loaded);
-        let mut signals = running.keep(plan.loader, eyes, &served, &server, signals, Asking::new(seed)).await;
+        let parts = Parts { served: &served, health: &health, reload: &reload, server: &server };
+        let mut signals = running.keep(plan.loader, eyes, parts, signals, Asking::new(seed)).await;
         tracing::info!("draining");
         stop.send_replace(true);
         udp.stop();
@@ -134,6 +165,18 @@ fn open_state(plan: &Plan) -> Option<State> {
         .ok()
 }
 
+/// Binds the admin port. One that was asked for has to work; the usual one may be another server's.
+fn admin_port(chosen: Option<SocketAddr>) -> Result<Option<(std::net::TcpListener, Option<String>)>> {
+    match (admin::bind(chosen.unwrap_or(health::ADMIN)), chosen) {
+        (Ok(port), _) => Ok(Some(port)),
+        (Err(error), Some(_)) => Err(error),
+        (Err(error), None) => {
+            tracing::warn!("serving without an admin port: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
 fn seed() -> Result<u64> {
     let mut seed = [0; 8];
     sys::random(&mut seed).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
@@ -147,12 +190,18 @@ struct UdpWorkers {
 }
 
 impl UdpWorkers {
-    fn start(sockets: Vec<std::net::UdpSocket>, served: &Served, seed: u64) -> Result<UdpWorkers> {
+    fn start(
+        sockets: Vec<std::net::UdpSocket>,
+        served: &Served,
+        seed: u64,
+        counters: &mut Vec<Arc<Counters>>,
+    ) -> Result<UdpWorkers> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::with_capacity(sockets.len());
         for (number, socket) in (1..).zip(sockets) {
             let socket = Arc::new(socket);
             let mut live = Live::new(served, Transport::Udp, seed.wrapping_add(number));
+            counters.push(live.counters());
             let (its_socket, its_stop) = (socket.clone(), stop.clone());
             let thread = thread::Builder::new()
                 .name(format!("udp-{number}"))
@@ -213,6 +262,15 @@ enum Told {
     Reload,
 }
 
+/// What runs beside `Control`, and is told of what changes.
+struct Parts<'a> {
+    served: &'a Served,
+    health: &'a Arc<Health>,
+    /// Somebody at the admin port wants a reload.
+    reload: &'a Notify,
+    server: &'a tcp::Server<Live>,
+}
+
 /// What may change while the server runs.
 struct Control {
     config: Config,
@@ -222,6 +280,7 @@ struct Control {
     host_name: String,
     /// The problems logged last; the same ones are not logged again.
     told: Vec<String>,
+    loads: Arc<Loads>,
 }
 
 impl Control {
@@ -234,8 +293,7 @@ impl Control {
         &mut self,
         loader: Loader,
         mut eyes: Watch,
-        served: &Served,
-        server: &tcp::Server<Live>,
+        Parts { served, health, reload, server }: Parts<'_>,
         mut signals: Signals,
         mut asking: Asking,
     ) -> Signals {
@@ -257,10 +315,11 @@ impl Control {
                     again = true;
                 }
                 () = eyes.changed() => again = true,
+                () = reload.notified() => again = true,
                 Some(done) = loading.join_next() => match done {
                     Ok((returned, result)) => {
                         loader = Some(returned);
-                        self.publish(result, served);
+                        self.publish(result, served, health);
                         asking.want(&self.config.upstream, &served.load());
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
@@ -289,7 +348,7 @@ impl Control {
         }
     }
 
-    fn publish(&mut self, result: Result<Loaded>, served: &Served) {
+    fn publish(&mut self, result: Result<Loaded>, served: &Served, health: &Arc<Health>) {
         match result {
             Ok(loaded) => {
                 self.report(&loaded, false);
@@ -297,10 +356,13 @@ impl Control {
                     // The secrets may have been rotated while it loaded.
                     let settings = Arc::new(self.settings());
                     let upstream = served.load().upstream.clone();
-                    served.store(Arc::new(loaded.snapshot.with_settings(settings).with_upstream(upstream)));
+                    health.reload(&Arc::new(loaded.snapshot.with_settings(settings).with_upstream(upstream)));
                 }
             }
-            Err(error) => tracing::error!("nothing was reloaded, what was served before is: {error:#}"),
+            Err(error) => {
+                self.loads.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("nothing was reloaded, what was served before is: {error:#}");
+            }
         }
     }
 
@@ -347,6 +409,8 @@ impl Control {
 
     /// Says what was loaded and what was wrong with it, unless nothing is new.
     fn report(&mut self, loaded: &Loaded, first: bool) {
+        self.loads.set(loaded.zones, loaded.records, loaded.kept.len() + loaded.refused.len());
+        self.loads.reloads.fetch_add(u64::from(!first), Ordering::Relaxed);
         let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
         if !loaded.changed && problems == self.told {
             tracing::debug!("nothing changed");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 
 use super::{Responder, clock};
+use crate::respond::counters::Counters;
 use crate::respond::{Arrival, Transport, Worker, respond};
 use crate::snapshot::Snapshot;
 
@@ -32,6 +33,11 @@ impl Live {
             transport,
             unix_time: clock::unix_seconds(),
         }
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.worker.counters()
     }
 }
 

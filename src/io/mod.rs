@@ -3,13 +3,17 @@
 pub mod admin_client;
 pub mod announce;
 pub mod bind;
+pub mod admin;
+pub mod admin_client;
 pub mod clock;
 pub mod daemon;
 pub mod folder;
 pub mod geo;
+pub mod health;
 pub mod live;
 pub mod load;
 pub mod log;
+pub mod probe;
 pub mod settings;
 pub mod state;
 pub mod sys;

@@ -1,6 +1,7 @@
 //! Health checks as operators define them: Route 53's `HealthCheckConfig`, and a few fields of our own.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Id;
 use crate::problem::At;
@@ -67,6 +68,44 @@ pub enum InsufficientData {
     Healthy,
     Unhealthy,
     LastKnownStatus,
+}
+
+impl HealthCheck {
+    /// What it asks, in a line: `http://192.0.2.1:80/health`.
+    pub fn asks(&self) -> String {
+        match &self.kind {
+            Kind::Endpoint(endpoint) => endpoint.to_string(),
+            Kind::Calculated { children, threshold } => format!("{threshold} of {}", children.join(", ")),
+            Kind::Metric(metric) => format!("alarm {} in {}", metric.alarm_name, metric.alarm_region),
+            Kind::Switch { routing_control_arn } => routing_control_arn.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Endpoint { protocol, ip_address, fully_qualified_domain_name: name, port, resource_path, .. } = self;
+        let scheme = match protocol {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+            Protocol::Tcp => "tcp",
+        };
+        write!(f, "{scheme}://")?;
+        match (ip_address, name) {
+            (Some(address), _) => write!(f, "{}", SocketAddr::new(*address, *port))?,
+            (None, name) => write!(f, "{}:{port}", name.as_deref().unwrap_or_default())?,
+        }
+        if *protocol != Protocol::Tcp {
+            f.write_str(resource_path)?;
+        }
+        if let (Some(_), Some(name)) = (ip_address, name) {
+            write!(f, " as {name}")?;
+        }
+        match &self.search_string {
+            Some(search) => write!(f, " with {search:?}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Kind {

@@ -33,6 +33,7 @@ use crate::model::{Id, Shared};
 use crate::policy::{self, BiasFormula, MemberSet, Policy, Simple};
 use crate::problem::Problems;
 use crate::wire::hash::HashKey;
+use crate::wire::name::Name;
 
 /// All that answers depend on.
 #[derive(Clone)]
@@ -127,6 +128,40 @@ impl Snapshot {
     /// The same with other settings that change no rendered byte (cookies' secrets, say).
     pub fn with_settings(&self, settings: Arc<Settings>) -> Snapshot {
         Snapshot { settings, ..self.clone() }
+    }
+
+    /// The groups that choose among other members than in `before`, a snapshot of the same zones, with their names.
+    pub fn steered_otherwise<'s>(&'s self, before: &'s Snapshot) -> impl Iterator<Item = (Name, &'s group::Group)> {
+        let same = Arc::ptr_eq(&self.zones, &before.zones);
+        let groups = self.zones.numbers().filter(move |_| same).flat_map(move |zone| {
+            let image = self.image(zone);
+            (0..).zip(image.groups.iter()).map(move |(number, group)| (zone, image, number, group))
+        });
+        groups.filter_map(move |(zone, image, number, group)| {
+            let number = self.zones.group(zone, number);
+            // With nobody healthy everybody is a candidate.
+            let all = MemberSet::first_of(group.members.len());
+            let candidates = |healthy: MemberSet| if healthy.is_empty() { all } else { healthy };
+            let same = candidates(self.healthy[number]) == candidates(before.healthy[number]);
+            if same { None } else { Name::from_wire(image.node(group.node).name).ok().map(|name| (name, group)) }
+        })
+    }
+
+    /// All groups, with their names.
+    pub fn groups(&self) -> impl Iterator<Item = (Name, &group::Group)> {
+        self.zones.numbers().flat_map(move |zone| {
+            let image = self.image(zone);
+            image
+                .groups
+                .iter()
+                .filter_map(move |group| Name::from_wire(image.node(group.node).name).ok().map(|name| (name, group)))
+        })
+    }
+
+    /// The groups in which a record goes by this health check, with their names.
+    pub fn names_checked_by<'s>(&'s self, check: &'s str) -> impl Iterator<Item = (Name, &'s group::Group)> {
+        self.groups()
+            .filter(move |(_, group)| group.members.iter().any(|member| member.health_check.as_deref() == Some(check)))
     }
 
     pub fn image(&self, zone: ZoneNumber) -> &ZoneImage {

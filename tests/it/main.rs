@@ -13,6 +13,7 @@ mod server;
 mod settings;
 mod sha1;
 mod signed;
+mod simulation;
 mod sockets;
 mod text;
 mod tidy;

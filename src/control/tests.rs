@@ -1,0 +1,231 @@
+//! One event after another, with the time as an argument.
+
+use super::*;
+use crate::health::finding::{Failure, Finding, Latency};
+use crate::model::health_check::{Metric, Protocol};
+use crate::problem::At;
+
+fn endpoint(interval: u32) -> Kind {
+    Kind::Endpoint(Endpoint {
+        protocol: Protocol::Http,
+        ip_address: Some([192, 0, 2, 1].into()),
+        fully_qualified_domain_name: None,
+        port: 80,
+        resource_path: "/".into(),
+        search_string: None,
+        enable_sni: false,
+        measure_latency: false,
+        request_interval: interval,
+        failure_threshold: 2,
+        regions: Vec::new(),
+    })
+}
+
+fn check(id: &str, kind: Kind) -> (Id, HealthCheck) {
+    let at = At { file: "h".into(), line: 1, column: 1, length: 0 };
+    (id.into(), HealthCheck { id: id.into(), kind, inverted: false, disabled: false, at })
+}
+
+fn shared<const N: usize>(checks: [(Id, HealthCheck); N]) -> Arc<Shared> {
+    Arc::new(Shared { health_checks: checks.into(), ..Shared::default() })
+}
+
+fn outcome(healthy: bool) -> Outcome {
+    let finding = if healthy { Finding::Answered(200) } else { Finding::Failed(Failure::ConnectTimeout) };
+    Outcome { finding, resolved: None, latency: Latency { total: 700, ..Latency::default() } }
+}
+
+fn begin(checks: Arc<Shared>, kept: Kept, now: Moment) -> Control {
+    let mut control = Control::new(Settings::default(), kept, 1, now);
+    control.handle(Event::Reloaded(checks), now).unwrap();
+    control
+}
+
+/// Lets every probe until `end` come back as this, a millisecond after it left. Returns what was published.
+fn run(control: &mut Control, healthy: bool, end: Moment) -> Vec<(Moment, Vec<Turn>)> {
+    let mut published = Vec::new();
+    while control.next() <= end {
+        let now = control.next();
+        for effect in control.handle(Event::Tick, now).unwrap() {
+            match effect {
+                Effect::Probe { check, number } => {
+                    let event = Event::Probed { id: check.id.clone(), number, outcome: outcome(healthy) };
+                    control.handle(event, now.after(Duration::from_millis(1))).unwrap();
+                }
+                Effect::Publish { turned, .. } => published.push((now, turned)),
+                Effect::Save(_) => {}
+            }
+        }
+    }
+    published
+}
+
+#[test]
+fn a_check_turns_at_its_threshold_and_says_why() {
+    let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
+    let published = run(&mut control, false, Moment(60_000));
+    let turns: Vec<_> = published.iter().flat_map(|(_, turned)| turned).collect();
+    assert_eq!(turns.len(), 1);
+    assert_eq!((&*turns[0].id, turns[0].healthy), ("a", false));
+    assert_eq!(
+        turns[0].why,
+        "2 in a row: Failure: The health checker could not establish a connection within the timeout limit."
+    );
+    assert!(published[0].0 < Moment(25_000), "{:?}", published[0].0);
+    assert_eq!(control.counts().probes_unhealthy as usize, control.watched()["a"].tracker.streak().unwrap().1 as usize);
+    assert_eq!((control.counts().turns, control.counts().latency[1]), (1, control.counts().probes_unhealthy));
+}
+
+#[test]
+fn ten_thousand_checks_do_not_fire_together() {
+    let checks = (0..10_000).map(|number| check(&format!("c{number:05}"), endpoint(10)));
+    let checks = Arc::new(Shared { health_checks: checks.collect(), ..Shared::default() });
+    let mut control = begin(checks, Kept::default(), Moment(0));
+    let mut by_second = [0; 40];
+    let mut at_once = 0;
+    while control.next() < Moment(40_000) {
+        let now = control.next();
+        let mut now_asked = 0;
+        for effect in control.handle(Event::Tick, now).unwrap() {
+            if let Effect::Probe { check, number } = effect {
+                now_asked += 1;
+                control.handle(Event::Probed { id: check.id.clone(), number, outcome: outcome(true) }, now).unwrap();
+            }
+        }
+        by_second[(now.0 / 1000) as usize] += now_asked;
+        at_once = at_once.max(now_asked);
+    }
+    assert!(by_second[..5].iter().all(|asked| (1800..2200).contains(asked)), "at first: {by_second:?}");
+    assert_eq!(by_second[5], 0, "{by_second:?}");
+    assert!(by_second[20..].iter().all(|asked| (850..1150).contains(asked)), "on their beat: {by_second:?}");
+    assert!(at_once < 30, "{at_once} in one millisecond");
+}
+
+#[test]
+fn a_forced_state_ends_and_survives() {
+    let checks = || shared([check("a", endpoint(10)), check("b", endpoint(10))]);
+    let mut control = begin(checks(), Kept::default(), Moment(0));
+    let lasting = Some(Duration::from_secs(600));
+    let event = Event::Force { id: "a".into(), healthy: Some(false), lasting, reason: "maintenance".into() };
+    let effects = control.handle(event, Moment(1000)).unwrap();
+    let [Effect::Save(kept), Effect::Publish { verdicts, turned }, ..] = effects.as_slice() else {
+        panic!("saved before it is published: {effects:?}")
+    };
+    assert!(!verdicts.healthy("a"));
+    assert_eq!(turned[0].why, "forced: maintenance");
+
+    let mut second = begin(checks(), kept.clone(), Moment(300_000));
+    assert_eq!(second.verdicts().get("a").map(|verdict| (verdict.healthy, verdict.since)), Some((false, Moment(1000))));
+    run(&mut second, true, Moment(600_999));
+    assert!(!second.verdicts().healthy("a"), "probes do not beat it");
+    run(&mut second, true, Moment(601_000));
+    assert!(second.verdicts().healthy("a"));
+    assert_eq!(second.kept(Moment(601_000)).forced, BTreeMap::new());
+
+    // Its end may lie in the time when nobody served.
+    let mut late = begin(checks(), kept.clone(), Moment(700_000));
+    late.handle(Event::Tick, Moment(700_000)).unwrap();
+    assert!(late.verdicts().healthy("a"));
+}
+
+#[test]
+fn young_verdicts_return_and_old_ones_do_not() {
+    let checks = shared([check("a", endpoint(10))]);
+    let mut control = begin(checks.clone(), Kept::default(), Moment(0));
+    run(&mut control, false, Moment(60_000));
+    let kept = control.kept(Moment(60_000));
+    for (later, healthy) in [(600_000, false), (601_000, true)] {
+        assert_eq!(begin(checks.clone(), kept.clone(), Moment(60_000 + later)).verdicts().healthy("a"), healthy);
+    }
+    let other = shared([check("a", endpoint(30))]);
+    let control = begin(other, kept.clone(), Moment(61_000));
+    assert!(!control.verdicts().healthy("a"), "the endpoint is the same");
+    let Kind::Endpoint(mut elsewhere) = endpoint(10) else { panic!() };
+    elsewhere.port = 81;
+    let control = begin(shared([check("a", Kind::Endpoint(elsewhere))]), kept, Moment(61_000));
+    assert!(control.verdicts().healthy("a"), "another endpoint is not");
+}
+
+#[test]
+fn rule_3_5_insufficient_data() {
+    for (insufficient_data, first, after_alarm) in [
+        (InsufficientData::Healthy, true, true),
+        (InsufficientData::Unhealthy, false, false),
+        (InsufficientData::LastKnownStatus, true, false),
+    ] {
+        let metric = Metric { alarm_region: "eu-west-1".into(), alarm_name: "m".into(), insufficient_data };
+        let mut control = begin(shared([check("m", Kind::Metric(metric))]), Kept::default(), Moment(0));
+        let mut set = |state| {
+            control.handle(Event::Metric { id: "m".into(), state }, Moment(1)).unwrap();
+            control.verdicts().healthy("m")
+        };
+        assert_eq!(set(MetricState::InsufficientData), first, "{insufficient_data:?}");
+        assert!(set(MetricState::Ok));
+        assert!(!set(MetricState::Alarm));
+        assert_eq!(set(MetricState::InsufficientData), after_alarm, "{insufficient_data:?}");
+    }
+}
+
+#[test]
+fn rule_3_6_a_switch_is_healthy_while_on() {
+    let mut control =
+        begin(shared([check("s", Kind::Switch { routing_control_arn: "arn".into() })]), Kept::default(), Moment(0));
+    for on in [false, true, false] {
+        control.handle(Event::Switch { id: "s".into(), on }, Moment(1)).unwrap();
+        assert_eq!(control.verdicts().healthy("s"), on);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_a_sentence() {
+    let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
+    for (event, told) in [
+        (
+            Event::Switch { id: "a".into(), on: true },
+            "health check \"a\" is of type HTTP, and this is for RECOVERY_CONTROL",
+        ),
+        (
+            Event::Metric { id: "b".into(), state: MetricState::Ok },
+            "no health check is called \"b\", did you mean \"a\"?",
+        ),
+        (
+            Event::Force { id: "a".into(), healthy: None, lasting: None, reason: "x".repeat(256).into() },
+            "a reason or a checker's name has at most 255 bytes",
+        ),
+    ] {
+        assert_eq!(control.handle(event, Moment(1)).unwrap_err().to_string(), told);
+    }
+}
+
+#[test]
+fn other_checkers_are_heard_for_a_while() {
+    let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
+    run(&mut control, false, Moment(40_000));
+    assert!(!control.verdicts().healthy("a"));
+    let event = Event::Observed { id: "a".into(), checker: "paris".into(), healthy: true, reason: "".into() };
+    control.handle(event, Moment(40_000)).unwrap();
+    assert!(control.verdicts().healthy("a"), "half of the checkers are more than 18 %");
+    run(&mut control, false, Moment(99_999));
+    assert!(control.verdicts().healthy("a"));
+    run(&mut control, false, Moment(100_000));
+    assert!(!control.verdicts().healthy("a"));
+}
+
+#[test]
+fn a_reload_keeps_what_is_known_of_unchanged_checks() {
+    let first = shared([check("a", endpoint(10)), check("b", endpoint(10)), check("c", endpoint(10))]);
+    let mut control = begin(first, Kept::default(), Moment(0));
+    run(&mut control, false, Moment(60_000));
+    let history = control.watched()["a"].tracker.history().count();
+    let Kind::Endpoint(mut elsewhere) = endpoint(10) else { panic!() };
+    elsewhere.port = 81;
+    let mut moved = check("a", endpoint(10));
+    moved.1.at.line = 99;
+    let second = shared([moved, check("b", Kind::Endpoint(elsewhere)), check("d", endpoint(10))]);
+    let effects = control.handle(Event::Reloaded(second), Moment(60_000)).unwrap();
+    let Some(Effect::Publish { verdicts, turned }) = effects.first() else { panic!("{effects:?}") };
+    let healthy: Vec<_> = verdicts.iter().map(|(id, verdict)| (&**id, verdict.healthy)).collect();
+    assert_eq!(healthy, [("a", false), ("b", true), ("d", true)]);
+    assert_eq!(turned.iter().map(|turn| &*turn.id).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(control.watched()["a"].tracker.history().count(), history, "its history goes on");
+}

@@ -1,0 +1,102 @@
+//! What was counted, as Prometheus reads it (text format 0.0.4).
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Admin, Reply};
+use crate::control::LATENCY_BOUNDS;
+use crate::respond::counters::{Counter, Counters};
+
+pub fn reply(admin: &Admin) -> Reply {
+    let body = text(admin).into_bytes();
+    Reply { content_type: "text/plain; version=0.0.4", body, ..Reply::json(&serde_json::Value::Null) }
+}
+
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        self.head(name, kind, help);
+        self.line(name, "", value);
+    }
+}
+
+fn text(admin: &Admin) -> String {
+    let mut text = Text(String::new());
+    let workers = &admin.counters;
+    let sum = |of: &dyn Fn(&Counters) -> u64| workers.iter().map(|counters| of(counters)).sum::<u64>();
+
+    text.head("fingerpost_queries_total", "counter", "Messages received, by transport.");
+    for (transport, counter) in [("udp", Counter::Udp), ("tcp", Counter::Tcp)] {
+        let labels = format!("transport=\"{transport}\"");
+        text.line("fingerpost_queries_total", &labels, sum(&|counters| counters.get(counter)));
+    }
+    let silent = sum(&|counters| counters.get(Counter::Silent));
+    text.one("fingerpost_unanswered_total", "counter", "Messages that got no reply.", silent);
+    let truncated = sum(&|counters| counters.get(Counter::Truncated));
+    text.one("fingerpost_truncated_total", "counter", "Replies that were cut.", truncated);
+    text.head("fingerpost_replies_total", "counter", "Replies, by response code.");
+    for (at, (rcode, _)) in Counters::default().rcodes().enumerate() {
+        let count = sum(&|counters| counters.rcodes().nth(at).map_or(0, |(_, count)| count));
+        // Codes that never come would only be in the way.
+        if count > 0 {
+            text.line("fingerpost_replies_total", &format!("rcode=\"{rcode}\""), count);
+        }
+    }
+    text.head("fingerpost_answers_total", "counter", "Answers, by the policy that chose.");
+    for (at, (policy, _)) in Counters::default().policies().enumerate() {
+        let count = sum(&|counters| counters.policies().nth(at).map_or(0, |(_, count)| count));
+        text.line("fingerpost_answers_total", &format!("policy=\"{policy}\""), count);
+    }
+
+    let loads = &admin.loads;
+    let get = |value: &AtomicU64| value.load(Ordering::Relaxed);
+    text.one("fingerpost_zones", "gauge", "Zones served.", get(&loads.zones));
+    text.one("fingerpost_records", "gauge", "Records served.", get(&loads.records));
+    text.one("fingerpost_zones_failed", "gauge", "Zones whose file has errors.", get(&loads.failed));
+    text.one("fingerpost_reloads_total", "counter", "Reloads.", get(&loads.reloads));
+    text.one("fingerpost_reloads_failed_total", "counter", "Reloads that failed.", get(&loads.reloads_failed));
+    health(admin, &mut text);
+    text.0
+}
+
+fn health(admin: &Admin, text: &mut Text) {
+    let (counts, healthy, unhealthy, forced, under_way) = admin.health.look(|control| {
+        let verdicts = || control.verdicts().iter().map(|(_, verdict)| verdict);
+        (
+            control.counts().clone(),
+            verdicts().filter(|verdict| verdict.healthy).count(),
+            verdicts().filter(|verdict| !verdict.healthy).count(),
+            verdicts().filter(|verdict| verdict.forced).count(),
+            control.under_way(),
+        )
+    });
+    text.head("fingerpost_health_checks", "gauge", "Health checks, by verdict.");
+    text.line("fingerpost_health_checks", "verdict=\"healthy\"", healthy);
+    text.line("fingerpost_health_checks", "verdict=\"unhealthy\"", unhealthy);
+    text.one("fingerpost_health_checks_forced", "gauge", "Health checks whose verdict is forced.", forced as u64);
+    text.one("fingerpost_probes_under_way", "gauge", "Probes that have no result yet.", under_way as u64);
+    text.head("fingerpost_probes_total", "counter", "Probes, by result.");
+    text.line("fingerpost_probes_total", "result=\"healthy\"", counts.probes_healthy);
+    text.line("fingerpost_probes_total", "result=\"unhealthy\"", counts.probes_unhealthy);
+    text.one("fingerpost_health_flips_total", "counter", "Verdicts that turned.", counts.turns);
+    text.head("fingerpost_probe_seconds", "histogram", "How long probes took.");
+    let mut so_far = 0;
+    for (at, count) in counts.latency.iter().enumerate() {
+        so_far += count;
+        let bound = LATENCY_BOUNDS.get(at).map_or("+Inf".to_string(), |&bound| (f64::from(bound) / 1e6).to_string());
+        text.line("fingerpost_probe_seconds_bucket", &format!("le=\"{bound}\""), so_far);
+    }
+    text.line("fingerpost_probe_seconds_sum", "", counts.latency_sum as f64 / 1e6);
+    text.line("fingerpost_probe_seconds_count", "", so_far);
+}

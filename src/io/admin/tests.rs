@@ -1,0 +1,215 @@
+//! The admin port as its clients see it: on a real connection where that matters, by its routes elsewhere.
+
+use std::net::Ipv4Addr;
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::control::Settings;
+use crate::io::probe::{self, Prober};
+use crate::io::state::State;
+use crate::model::Limits;
+use crate::problem::Problems;
+use crate::route53::health_checks;
+use crate::snapshot::Snapshot;
+use crate::wire::name::Name;
+use crate::zonefile;
+
+const CHECKS: &str = "
+[health_check.blue]
+type = \"TCP\"
+ip_address = \"127.0.0.1\"
+port = 1
+disabled = true
+[health_check.green]
+type = \"CALCULATED\"
+child_health_checks = [\"blue\", \"main\"]
+health_threshold = 2
+[health_check.main]
+type = \"RECOVERY_CONTROL\"
+routing_control_arn = \"arn\"
+[health_check.orders]
+type = \"CLOUDWATCH_METRIC\"
+alarm_identifier = { region = \"eu-west-1\", name = \"orders\" }
+";
+
+const ZONE: &str = "
+www 60 A 192.0.2.1 ; AWS routing=\"FAILOVER\" failover=\"PRIMARY\" healthCheckId=\"green\" identifier=\"main\"
+www 60 A 192.0.2.2 ; AWS routing=\"FAILOVER\" failover=\"SECONDARY\" identifier=\"spare\"
+";
+
+struct NoIncludes;
+
+impl zonefile::Includes for NoIncludes {
+    fn read(&self, _: &str, _: &str) -> Result<(Arc<str>, Vec<u8>), String> {
+        Err("none here".into())
+    }
+}
+
+fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
+    let mut problems = Problems::default();
+    let checks = health_checks::read_toml("h".into(), CHECKS.as_bytes(), Limits::None, &mut problems);
+    let origin = Name::parse_absolute("example.com").unwrap();
+    let zone = zonefile::parse(&origin, "z".into(), ZONE.as_bytes(), &NoIncludes, &mut problems);
+    assert_eq!(problems.errors(), 0, "{:?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let shared = crate::model::Shared { health_checks: checks, ..Default::default() };
+    let snapshot =
+        Snapshot::of(&[zone], shared, Default::default(), crate::snapshot::Settings::default(), &mut problems);
+    let served = Arc::new(ArcSwap::new(Arc::new(snapshot)));
+    let prober = Prober::new(probe::Limits::default()).unwrap();
+    let state = State::open(folder).unwrap();
+    let health = Health::new(Settings::default(), Some(state), served, prober, 1);
+    Arc::new(Admin {
+        health,
+        counters: vec![Arc::default()],
+        loads: Arc::default(),
+        reload: Arc::default(),
+        token: token.map(String::from),
+    })
+}
+
+/// The status and the JSON of a reply.
+fn ask(admin: &Admin, method: &Method, path: &str, body: &str) -> (u16, Value) {
+    let reply = admin.route(method, path, None, body.as_bytes());
+    (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn a_verdict_is_forced_served_kept_and_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), None);
+    let put = Method::PUT;
+    let (status, said) =
+        ask(&admin, &put, "/health/blue", r#"{"state": "down", "for_seconds": 600, "reason": "works"}"#);
+    assert_eq!((status, &said["healthy"], &said["kept"]), (200, &json!(false), &json!(true)), "{said}");
+    assert_eq!((&said["forced"]["state"], &said["forced"]["reason"]), (&json!("down"), &json!("works")));
+    assert!(!admin.health.snapshot().verdicts.healthy("green"), "what is served follows at once");
+
+    // Another process finds it, whatever became of the first.
+    let second = super::tests::admin(folder.path(), None);
+    assert!(!second.health.snapshot().verdicts.healthy("blue"));
+    let (_, said) = ask(&second, &put, "/health/blue", r#"{"state": "auto"}"#);
+    assert_eq!((&said["healthy"], said.get("forced")), (&json!(true), None));
+    assert!(super::tests::admin(folder.path(), None).health.snapshot().verdicts.healthy("green"));
+}
+
+#[tokio::test]
+async fn switches_metrics_and_observations() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), None);
+    for (method, path, body, status, healthy) in [
+        (Method::PUT, "/health/main/switch", r#"{"on": false}"#, 200, json!(false)),
+        (Method::GET, "/health/green", "", 200, json!(false)),
+        (Method::PUT, "/health/m%61in/switch", r#"{"on": true}"#, 200, json!(true)),
+        (Method::PUT, "/health/orders/metric", r#"{"state": "alarm"}"#, 200, json!(false)),
+        (Method::PUT, "/health/orders/metric", r#"{"state": "insufficient-data"}"#, 200, json!(false)),
+        (Method::POST, "/health/blue/observations", r#"{"checker": "paris", "healthy": false}"#, 200, json!(true)),
+        (Method::PUT, "/health/blue/switch", r#"{"on": true}"#, 409, Value::Null),
+        (Method::PUT, "/health/maim/switch", r#"{"on": true}"#, 404, Value::Null),
+        (Method::PUT, "/health/main/switch", r#"{"off": true}"#, 400, Value::Null),
+        (Method::PUT, "/health/main/switch", "\u{0}", 400, Value::Null),
+        (Method::PUT, "/health/main", r#"{"state": "sideways"}"#, 400, Value::Null),
+        (Method::GET, "/health/nobody", "", 404, Value::Null),
+        (Method::GET, "/health/%ff", "", 400, Value::Null),
+        (Method::DELETE, "/health/main", "", 405, Value::Null),
+        (Method::GET, "/nothing", "", 404, Value::Null),
+        (Method::GET, "", "", 404, Value::Null),
+        (Method::POST, "/reload", "", 200, Value::Null),
+    ] {
+        let (code, said) = ask(&admin, &method, path, body);
+        assert_eq!((code, &said["healthy"]), (status, &healthy), "{method} {path} {body}: {said}");
+        assert_eq!(said.get("error").is_some(), status != 200, "{said}");
+    }
+    let (_, list) = ask(&admin, &Method::GET, "/health", "");
+    let green = &list["health_checks"][1];
+    assert_eq!((&green["id"], &green["names"]), (&json!("green"), &json!(["www.example.com. A"])));
+}
+
+#[tokio::test]
+async fn metrics_and_the_description_are_well_formed() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), None);
+    let reply = admin.route(&Method::GET, "/metrics", None, b"");
+    let text = String::from_utf8(reply.body).unwrap();
+    for line in ["fingerpost_health_checks{verdict=\"healthy\"} 4", "fingerpost_probe_seconds_bucket{le=\"+Inf\"} 0"] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (_, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+    let (status, description) = ask(&admin, &Method::GET, "/openapi.json", "");
+    assert_eq!(status, 200);
+    // Whatever it describes is there.
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let reply = admin.route(&method, &path.replace("{id}", "main"), None, b"");
+            assert!(![404, 405].contains(&reply.status.as_u16()), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn elsewhere_than_on_loopback_a_token_is_required() {
+    let outside = IpAddr::from([192, 0, 2, 1]);
+    let inside = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    for (address, token, fine) in [
+        (inside, None, true),
+        (outside, None, false),
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), None, false),
+        (outside, Some("short"), false),
+        (inside, Some("short"), false),
+        (outside, Some("0123456789abcdef"), true),
+    ] {
+        assert_eq!(check_token(address, token).is_ok(), fine, "{address} {token:?}");
+    }
+    for (host, local) in [
+        ("127.0.0.1:5380", true),
+        ("localhost", true),
+        ("LOCALHOST:1", true),
+        ("[::1]:5380", true),
+        ("evil.example:5380", false),
+        ("", false),
+    ] {
+        assert_eq!(is_local(host), local, "{host:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_on_the_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    let (open, guarded) = (admin(folder.path(), None), admin(folder.path(), Some("0123456789abcdef")));
+    let (_stop, stopped) = watch::channel(false);
+    let mut ports = Vec::new();
+    for admin in [open, guarded] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        ports.push(listener.local_addr().unwrap().port());
+        tokio::spawn(admin.serve(listener, stopped.clone()));
+    }
+    let long =
+        format!("POST /reload HTTP/1.1\r\nHost: [::1]\r\nContent-Length: {}\r\n\r\n{}", 70_000, "x".repeat(70_000));
+    let header = format!("GET /health HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    for (port, request, status) in [
+        (0, "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "200"),
+        (0, "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"),
+        (0, "POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", "403"),
+        (0, &long, "413"),
+        (0, &header, "431"),
+        (0, "\u{0}\u{1}\u{2}\r\n\r\n", "400"),
+        (1, "GET /health HTTP/1.1\r\nHost: a.example\r\n\r\n", "401"),
+        (1, "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer 0123456789abcdeF\r\n\r\n", "401"),
+        (1, "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n", "200"),
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", ports[port])).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = [0; 64];
+        let length = stream.read(&mut reply).await.unwrap();
+        let reply = String::from_utf8_lossy(&reply[..length]).into_owned();
+        let shown: String = request.chars().take(60).collect();
+        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {reply:?}");
+    }
+}

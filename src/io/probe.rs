@@ -1,0 +1,259 @@
+//! Asks an endpoint once, as Route 53's checkers do: `route53.md` 3.3.2 to 3.3.15.
+//!
+//! Each phase has its own limit. Whatever the endpoint sends, a probe ends within the sum of them, and holds no more
+//! than one buffer of headers and the beginning of one body.
+
+mod body;
+mod tls;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::health::finding::{Failure, Finding, Latency, Outcome};
+use crate::model::health_check::{Endpoint, Protocol};
+
+/// Route 53 reads headers up to this length (3.3.5).
+const HEADERS_MAX: usize = 16_384;
+
+/// More header lines than this don't fit `HEADERS_MAX` in any sensible way; ours.
+const HEADER_LINES_MAX: usize = 1024;
+
+/// How long each phase may take (3.3.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Resolving the name, and connecting.
+    pub connect: Duration,
+    /// From there to the status; a TLS handshake is part of it.
+    pub status: Duration,
+    /// From there to as much of the body as is looked at.
+    pub body: Duration,
+    /// All of a TCP check.
+    pub tcp: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let seconds = Duration::from_secs;
+        Limits { connect: seconds(4), status: seconds(2), body: seconds(2), tcp: seconds(10) }
+    }
+}
+
+pub struct Prober {
+    limits: Limits,
+    tls: tls::Tls,
+}
+
+/// A probe on its way.
+struct Probe<'a> {
+    prober: &'a Prober,
+    endpoint: &'a Endpoint,
+    id: &'a str,
+    resolved: Option<IpAddr>,
+    latency: Latency,
+}
+
+impl Prober {
+    pub fn new(limits: Limits) -> Result<Prober, rustls::Error> {
+        Ok(Prober { limits, tls: tls::Tls::new()? })
+    }
+
+    pub async fn probe(&self, id: &str, endpoint: &Endpoint) -> Outcome {
+        let begin = Instant::now();
+        let mut probe = Probe { prober: self, endpoint, id, resolved: None, latency: Latency::default() };
+        let finding = probe.run().await.unwrap_or_else(Finding::Failed);
+        probe.latency.total = micros(begin);
+        Outcome { finding, resolved: probe.resolved, latency: probe.latency }
+    }
+}
+
+impl Probe<'_> {
+    async fn run(&mut self) -> Result<Finding, Failure> {
+        let stream = self.connect().await?;
+        match self.endpoint.protocol {
+            Protocol::Tcp => Ok(Finding::Connected),
+            Protocol::Http => {
+                let begin = Instant::now();
+                self.http(stream, begin).await
+            }
+            Protocol::Https => self.https(stream).await,
+        }
+    }
+
+    async fn connect(&mut self) -> Result<TcpStream, Failure> {
+        let begin = Instant::now();
+        let Limits { connect, tcp, .. } = self.prober.limits;
+        let limit = if self.endpoint.protocol == Protocol::Tcp { tcp } else { connect };
+        let resolved = &mut self.resolved;
+        let endpoint = self.endpoint;
+        let connecting = async {
+            let address = match endpoint.ip_address {
+                Some(address) => address,
+                None => resolve(endpoint).await?,
+            };
+            *resolved = Some(address);
+            TcpStream::connect(SocketAddr::new(address, endpoint.port)).await.map_err(|error| not_connected(&error))
+        };
+        let stream = timeout(limit, connecting).await.map_err(|_| Failure::ConnectTimeout)??;
+        self.latency.connect = micros(begin);
+        // Without it a handshake waits for delayed acknowledgements.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    /// 3.3.4: the name is told by SNI; where the certificate does not have it, once more without.
+    async fn https(&mut self, stream: TcpStream) -> Result<Finding, Failure> {
+        let name = self.endpoint.fully_qualified_domain_name.as_deref().filter(|_| self.endpoint.enable_sni);
+        let mut begin = Instant::now();
+        let stream = match name.and_then(tls::server_name) {
+            Some(name) => match self.handshake(self.prober.tls.with_sni(name, stream)).await {
+                Err(tls::Refused::OtherName) => {
+                    let stream = self.connect().await?;
+                    begin = Instant::now();
+                    self.handshake(self.prober.tls.without_sni(stream)).await
+                }
+                done => done,
+            },
+            None => self.handshake(self.prober.tls.without_sni(stream)).await,
+        };
+        let stream = stream.map_err(|refused| match refused {
+            tls::Refused::Failed(failure) => failure,
+            tls::Refused::OtherName => Failure::Tls,
+        })?;
+        self.http(stream, begin).await
+    }
+
+    async fn handshake<S>(
+        &mut self,
+        shaking: impl Future<Output = Result<S, tls::Refused>>,
+    ) -> Result<S, tls::Refused> {
+        let begin = Instant::now();
+        let done = timeout(self.prober.limits.status, shaking).await;
+        self.latency.tls = micros(begin);
+        done.unwrap_or(Err(tls::Refused::Failed(Failure::TlsTimeout)))
+    }
+
+    /// Asks over a connection that was there at `begin`.
+    async fn http<S>(&mut self, stream: S, begin: Instant) -> Result<Finding, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let left = self.prober.limits.status.saturating_sub(begin.elapsed());
+        let request = request(self.id, self.endpoint).ok_or(Failure::Internal)?;
+        let (response, _connection) =
+            timeout(left, ask(stream, request)).await.map_err(|_| Failure::StatusTimeout)??;
+        self.latency.first_byte = micros(begin);
+        let status = response.status().as_u16();
+        let finding = Finding::Answered(status);
+        let Some(search) = self.endpoint.search_string.as_deref().filter(|_| finding.is_healthy()) else {
+            return Ok(finding);
+        };
+        Ok(match body::contains(response, search.as_bytes(), self.prober.limits.body).await {
+            Ok(true) => Finding::Matched(status),
+            Ok(false) => Finding::NotMatched(status),
+            Err(failure) => Finding::NoBody(status, failure),
+        })
+    }
+}
+
+/// 3.3.7: the first IPv4 address, looked up each time.
+async fn resolve(endpoint: &Endpoint) -> Result<IpAddr, Failure> {
+    let name = endpoint.fully_qualified_domain_name.as_deref().unwrap_or_default();
+    let mut addresses = lookup_host((name, endpoint.port)).await.map_err(|_| Failure::Resolution)?;
+    addresses.find(SocketAddr::is_ipv4).map(|address| address.ip()).ok_or(Failure::Resolution)
+}
+
+fn not_connected(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Failure::Unreachable,
+        _ => Failure::Connect,
+    }
+}
+
+/// The task that moves a connection's bytes; it ends with this.
+struct Connection(AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends the request and waits for the status and the headers.
+async fn ask<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<(Response<Incoming>, Connection), Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEADERS_MAX).max_headers(HEADER_LINES_MAX);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Closed)?;
+    let moving = tokio::spawn(async move { _ = connection.await });
+    let connection = Connection(moving.abort_handle());
+    match sender.send_request(request).await {
+        Ok(response) => Ok((response, connection)),
+        Err(error) if error.is_parse_too_large() => Err(Failure::HeaderTooLong),
+        Err(error) if error.is_parse() => Err(Failure::NotHttp),
+        Err(_) => Err(Failure::Closed),
+    }
+}
+
+fn request(id: &str, endpoint: &Endpoint) -> Option<Request<Empty<Bytes>>> {
+    let uri = Uri::builder().path_and_query(escaped(&endpoint.resource_path)).build().ok()?;
+    let shown: String = id.chars().filter(char::is_ascii_graphic).collect();
+    let agent = format!("Fingerpost-Health-Check-Service (ref {shown}; fingerpost/{})", env!("CARGO_PKG_VERSION"));
+    Request::get(uri)
+        .header(HOST, HeaderValue::from_str(&host(endpoint)).ok()?)
+        .header(USER_AGENT, HeaderValue::from_str(&agent).ok()?)
+        .header(ACCEPT, "*/*")
+        .header(ACCEPT_ENCODING, "identity,gzip,deflate")
+        .body(Empty::new())
+        .ok()
+}
+
+/// 3.3.6: the port is told where it is not the protocol's own.
+fn host(endpoint: &Endpoint) -> String {
+    let name = match (&endpoint.fully_qualified_domain_name, endpoint.ip_address) {
+        (Some(name), _) => name.clone(),
+        (None, Some(IpAddr::V6(address))) => format!("[{address}]"),
+        (None, Some(address)) => address.to_string(),
+        (None, None) => String::new(),
+    };
+    match (endpoint.protocol, endpoint.port) {
+        (Protocol::Http, 80) | (Protocol::Https, 443) => name,
+        (_, port) => format!("{name}:{port}"),
+    }
+}
+
+/// A path as it can be sent: what a request line cannot carry is escaped (RFC 3986, 2.1).
+fn escaped(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#' => {
+                out.push_str(&format!("%{byte:02X}"))
+            }
+            0x21..0x7f => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn micros(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX)
+}
