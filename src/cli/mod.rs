@@ -3,8 +3,8 @@
 mod ask;
 mod check;
 mod explain;
-mod odds;
 mod health;
+mod odds;
 mod serve;
 mod world;
 

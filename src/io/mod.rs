@@ -4,7 +4,6 @@ pub mod admin_client;
 pub mod announce;
 pub mod bind;
 pub mod admin;
-pub mod admin_client;
 pub mod clock;
 pub mod daemon;
 pub mod folder;

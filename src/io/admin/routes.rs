@@ -1,15 +1,17 @@
 //! What can be asked for on the admin port, and by which words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{Admin, Reply, metrics, view};
 use crate::control::{Event, MetricState, Refused};
 use crate::model::Id;
+use crate::tell::{self, Request};
 
 const OPENAPI: &str = include_str!("openapi.json");
 
@@ -99,8 +101,10 @@ impl Admin {
             (["health", _], _) => return Reply::not_allowed("GET, PUT"),
             (["health", _, "metric" | "switch"], _) => return Reply::not_allowed("PUT"),
             (["health", _, "observations"] | ["reload"], _) => return Reply::not_allowed("POST"),
+            (["explain"], method) if method == get => fields(query).and_then(|fields| self.explain(&fields)),
+            (["odds"], method) if method == get => fields(query).and_then(|fields| self.odds(&fields)),
+            (["explain" | "odds"], _) => return Reply::not_allowed("GET"),
             _ => {
-                let _ = query;
                 return Reply::error(StatusCode::NOT_FOUND, format!("there is no {path} here; see /openapi.json"));
             }
         };
@@ -130,10 +134,53 @@ impl Admin {
         }
     }
 
+    /// One answer of this server's, as things are now, and every step that led to it.
+    fn explain(&self, fields: &Fields) -> Result<Value, Reply> {
+        let seed = match fields.get("seed").map(|seed| seed.parse()) {
+            None => self.health.now().0,
+            Some(Ok(seed)) => seed,
+            Some(Err(_)) => return Err(Reply::error(StatusCode::BAD_REQUEST, "seed is not a number")),
+        };
+        told(tell::explain(&self.health.snapshot(), &request(fields, &["seed"])?, seed))
+    }
+
+    fn odds(&self, fields: &Fields) -> Result<Value, Reply> {
+        told(tell::odds(&self.health.snapshot(), &request(fields, &[])?))
+    }
+
     fn unknown(&self, id: &str) -> Reply {
         let what = self.health.look(|control| control.verdicts().unknown(id).to_string());
         Reply::error(StatusCode::NOT_FOUND, what)
     }
+}
+
+type Fields = BTreeMap<String, String>;
+
+/// The fields of a query.
+fn fields(query: Option<&str>) -> Result<Fields, Reply> {
+    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let read = pairs.map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((unescaped(key)?, unescaped(&value.replace('+', " "))?))
+    });
+    read.collect::<Option<Fields>>().ok_or_else(|| Reply::error(StatusCode::BAD_REQUEST, "the query is not UTF-8"))
+}
+
+fn request(fields: &Fields, more: &[&str]) -> Result<Request, Reply> {
+    let bad = |what: String| Reply::error(StatusCode::BAD_REQUEST, what);
+    let known = ["name", "type", "from", "vpc"];
+    if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str()) && !more.contains(&key.as_str())) {
+        return Err(bad(format!("there is no field {key:?} here; see /openapi.json")));
+    }
+    let field = |key: &str| fields.get(key).map(String::as_str);
+    let name = field("name").ok_or_else(|| bad("say which name, as ?name=www.example.com".into()))?;
+    Request::read(name, field("type").unwrap_or("A"), field("from"), field("vpc"))
+        .map_err(|refused| bad(refused.to_string()))
+}
+
+fn told<T: Serialize>(told: Result<T, tell::Refused>) -> Result<Value, Reply> {
+    let told = told.map_err(|refused| Reply::error(StatusCode::BAD_REQUEST, refused.to_string()))?;
+    serde_json::to_value(told).map_err(|error| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {

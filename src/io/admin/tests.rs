@@ -153,6 +153,26 @@ async fn metrics_and_the_description_are_well_formed() {
     }
 }
 
+#[tokio::test]
+async fn explain_and_odds_go_by_the_health_that_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), None);
+    let get = |path: &str, query: &str| {
+        let reply = admin.route(&Method::GET, path, Some(query), b"");
+        (reply.status.as_u16(), serde_json::from_slice::<Value>(&reply.body).unwrap())
+    };
+    assert_eq!(get("/odds", "name=www.example.com").1["records"][0]["data"], "192.0.2.1");
+    ask(&admin, &Method::PUT, "/health/green", r#"{"state": "down"}"#);
+    assert_eq!(get("/odds", "name=www.example.com&type=A").1["records"][0]["data"], "192.0.2.2");
+    let (status, told) = get("/explain", "name=www.example.com.&type=A&from=198.51.100.0%2F24&seed=7");
+    assert_eq!((status, &told["answer"][0]["data"]), (200, &json!("192.0.2.2")));
+    assert!(told["steps"].as_array().is_some_and(|steps| steps.len() > 1), "{told}");
+    for query in ["", "name=..", "name=a&type=AXFR", "name=a&seed=x", "name=a&from=z", "name=a&colour=red", "name=%ff"]
+    {
+        assert_eq!(get("/explain", query).0, 400, "{query}");
+    }
+}
+
 #[test]
 fn elsewhere_than_on_loopback_a_token_is_required() {
     let outside = IpAddr::from([192, 0, 2, 1]);
