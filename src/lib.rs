@@ -20,6 +20,7 @@ pub mod tell;
 pub mod control;
 pub mod zonefile;
 pub mod route53;
+pub mod routing_test;
 pub mod config;
 pub mod upstream;
 pub mod io;

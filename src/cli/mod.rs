@@ -6,6 +6,7 @@ mod explain;
 mod health;
 mod odds;
 mod serve;
+mod test;
 mod world;
 
 use std::path::PathBuf;
@@ -36,7 +37,10 @@ const EXAMPLES: &str = "\
 Examples:
   fingerpost serve                               zones/ and geo/ on 127.0.0.1:5300 and [::1]:5300
   fingerpost serve --listen 0.0.0.0:53           on every IPv4 address of this machine
-  fingerpost check --zones /srv/dns --strict     what is wrong with these zones, and what is unwise";
+  fingerpost check --zones /srv/dns --strict     what is wrong with these zones, and what is unwise
+  fingerpost explain www.example.com A --from 198.51.100.7 --down blue
+  fingerpost odds www.example.com --json         each answer and its exact share
+  fingerpost test                                what zones/*.test.toml expect, against what is so";
 
 #[derive(Subcommand)]
 enum Command {
@@ -45,6 +49,7 @@ enum Command {
     Explain(explain::Explain),
     Odds(odds::Odds),
     Health(health::Health),
+    Test(test::Test),
 }
 
 /// What every command takes. A flag beats the settings file, which beats the default.
@@ -96,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Odds(odds) => odds.run(),
         Command::Health(health) => health.run(),
+        Command::Test(test) => test.run(),
     };
     match result {
         Ok(code) => code.into(),

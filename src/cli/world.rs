@@ -1,5 +1,6 @@
 //! The folders as a world to ask: what `explain`, `odds` and `test` answer from. The network is never touched.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -15,6 +16,8 @@ use super::Common;
 
 pub struct World {
     pub snapshot: Arc<Snapshot>,
+    /// The folder of zones.
+    pub zones: PathBuf,
     /// Zones that are not in it, for their errors.
     failed: Vec<(Name, Visibility)>,
 }
@@ -24,9 +27,10 @@ impl Common {
     pub fn world(&self) -> anyhow::Result<World> {
         let config = self.read()?;
         let folders = self.folders(&config)?;
+        let zones = folders.zones.clone();
         let loaded = Loader::new(folders, config.limits, config.settings)?.load()?;
         terminal::show_problems(&loaded.problems, To::Stderr)?;
-        Ok(World { snapshot: loaded.snapshot, failed: loaded.failed })
+        Ok(World { snapshot: loaded.snapshot, zones, failed: loaded.failed })
     }
 }
 

@@ -111,6 +111,11 @@ struct Outcome<T> {
     problems: Problems,
 }
 
+/// All of a regular file beside the zones.
+pub fn read(path: &Path) -> Result<Vec<u8>, Box<Problem>> {
+    files::read(path).map(|(bytes, _)| bytes)
+}
+
 /// Loads the whole folder. Progress is told as zones done and zones in all. An error: the folder cannot be read.
 pub fn load(
     dir: &Path,

@@ -13,6 +13,7 @@ pub mod live;
 pub mod load;
 pub mod log;
 pub mod probe;
+pub mod routing_tests;
 pub mod settings;
 pub mod state;
 pub mod sys;

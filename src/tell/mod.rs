@@ -182,3 +182,6 @@ impl Forced {
         Ok(snapshot.with_verdicts(Arc::new(verdicts)))
     }
 }
+
+#[cfg(test)]
+mod tests;
