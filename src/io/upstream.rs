@@ -73,7 +73,7 @@ impl Asking {
             self.servers = servers.to_vec();
             self.resolver = resolver(servers);
         }
-        self.key = snapshot.key.clone();
+        self.key = snapshot.key;
         let mut outsides = snapshot.upstream_targets();
         let mut line = String::new();
         if self.resolver.is_none() && !outsides.all.is_empty() {
@@ -112,7 +112,7 @@ impl Asking {
                 let gathered = self.gathering.get_or_insert(now).after(GATHER);
                 if self.lookups.is_empty() || gathered <= now {
                     self.gathering = None;
-                    if let Some(table) = self.refresh.table(self.key.clone()) {
+                    if let Some(table) = self.refresh.table(self.key) {
                         return table;
                     }
                 }
@@ -150,7 +150,7 @@ impl Asking {
     }
 }
 
-/// Asks these servers in this order, about whole names, over UDP and, where an answer is too long, TCP.
+/// Asks these servers, the best so far first, about whole names, over UDP and, where an answer is too long, TCP.
 fn resolver(servers: &[SocketAddr]) -> Option<TokioResolver> {
     if servers.is_empty() {
         return None;
