@@ -77,12 +77,14 @@ impl Asking {
         let mut outsides = snapshot.upstream_targets();
         let mut line = String::new();
         if self.resolver.is_none() && !outsides.all.is_empty() {
-            let shown: Vec<_> = outsides.all.iter().take(LISTED_MAX).map(|one| one.name.without_dot()).collect();
-            let more = if outsides.all.len() > shown.len() { ", …" } else { "" };
+            let mut names: Vec<_> = outsides.all.iter().map(|one| one.name.without_dot()).collect();
+            names.dedup();
+            let more = if names.len() > LISTED_MAX { ", …" } else { "" };
+            names.truncate(LISTED_MAX);
             line = format!(
                 "aliases lead to {}{more}, which no zone here serves, so they are answered SERVFAIL; \
                  name resolvers that know them, like upstream = [\"192.0.2.1:53\"], in fingerpost.toml",
-                shown.join(", ")
+                names.join(", ")
             );
             outsides.all.clear();
         } else if outsides.left_out > 0 {
@@ -314,6 +316,7 @@ mod tests {
     #[tokio::test]
     async fn what_resolvers_say_becomes_a_table() {
         let zone = "lb AWS ALIAS A lb.example.net. Z1 true\n\
+            lb AWS ALIAS AAAA lb.example.net. Z1 true\n\
             gone AWS ALIAS A gone.example.net. Z1 true\n\
             broken AWS ALIAS A broken.example.net. Z1 true\n";
         let ((server, asked), snapshot) = (resolver_on_loopback().await, snapshot(zone));
