@@ -581,6 +581,7 @@ impl Control {
         match &watched.check.kind {
             Kind::Endpoint(_) => match (watched.tracker.last(), watched.tracker.streak()) {
                 (Some(last), Some((_, streak))) => format!("{streak} in a row: {}", last.outcome),
+                _ if watched.tracker.heard().is_empty() => verdict.reason.to_string(),
                 _ => "as other checkers say".to_string(),
             },
             Kind::Metric(_) => match self.kept.metrics.get(id) {
