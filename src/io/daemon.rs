@@ -25,10 +25,10 @@ use super::probe::{self, Prober};
 use super::state::{CookieSecrets, State};
 use super::upstream::Asking;
 use super::watch::Watch;
-use super::{clock, settings, sys, tcp, udp};
+use super::{clock, routing_tests, settings, sys, tcp, udp};
 use crate::config::Config;
 use crate::control;
-use crate::problem::Severity;
+use crate::problem::{Problems, Severity};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
 use crate::snapshot::Settings;
@@ -85,6 +85,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         cookies,
         host_name,
         told: Vec::new(),
+        held: false,
         loads: Arc::default(),
     };
     plan.loader.set(running.config.limits, running.settings());
@@ -280,6 +281,8 @@ struct Control {
     host_name: String,
     /// The problems logged last; the same ones are not logged again.
     told: Vec<String>,
+    /// What was loaded last failed its routing tests, and is not what is served.
+    held: bool,
     loads: Arc<Loads>,
 }
 
@@ -317,9 +320,9 @@ impl Control {
                 () = eyes.changed() => again = true,
                 () = reload.notified() => again = true,
                 Some(done) = loading.join_next() => match done {
-                    Ok((returned, result)) => {
+                    Ok((returned, result, failed)) => {
                         loader = Some(returned);
-                        self.publish(result, served, health);
+                        self.publish(result, &failed, served, health);
                         asking.want(&self.config.upstream, &served.load());
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
@@ -340,19 +343,34 @@ impl Control {
             if again && let Some(mut own) = loader.take() {
                 again = false;
                 own.set(self.config.limits, self.settings());
+                let gated = self.config.gate_reload;
                 loading.spawn_blocking(move || {
                     let result = own.load();
-                    (own, result)
+                    let failed = match &result {
+                        Ok(loaded) if gated => routing_tests::gate(&own.folders().zones, &loaded.snapshot),
+                        _ => Problems::default(),
+                    };
+                    (own, result, failed)
                 });
             }
         }
     }
 
-    fn publish(&mut self, result: Result<Loaded>, served: &Served, health: &Arc<Health>) {
+    /// `failed` is what the routing tests say against it.
+    fn publish(&mut self, result: Result<Loaded>, failed: &Problems, served: &Served, health: &Arc<Health>) {
         match result {
             Ok(loaded) => {
                 self.report(&loaded, false);
-                if loaded.changed {
+                let changed = loaded.changed || self.held;
+                self.held = changed && failed.errors() > 0;
+                if self.held {
+                    self.loads.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                    for problem in failed.iter().take(LOGGED_PROBLEMS_MAX) {
+                        tracing::error!("{problem}");
+                    }
+                    let count = failed.errors();
+                    tracing::error!("routing tests: {count} problems; what was served before is (gate_reload)");
+                } else if changed {
                     // The secrets may have been rotated while it loaded.
                     let settings = Arc::new(self.settings());
                     let upstream = served.load().upstream.clone();

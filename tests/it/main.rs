@@ -15,5 +15,6 @@ mod sha1;
 mod signed;
 mod simulation;
 mod sockets;
+mod telling;
 mod text;
 mod tidy;

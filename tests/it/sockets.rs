@@ -183,6 +183,34 @@ fn changes_are_loaded_and_what_is_broken_is_not() {
 }
 
 #[test]
+fn a_reload_that_fails_a_routing_test_is_refused() {
+    let server = Server::start(&["127.0.0.1:0"]);
+    let write = |file: &str, text: &str| fs::write(server.folder.path().join(file), text).expect("written");
+    let expects = |data: &str| format!("[[test]]\nask = \"www.example.com\"\nexpect = [\"{data}\"]\n");
+    let until = |name: &str, expected| {
+        let begin = Instant::now();
+        while ask_udp(server.addresses[0], name) != expected {
+            assert!(begin.elapsed() < PATIENCE, "{name} is not {expected:?}");
+        }
+    };
+    write("fingerpost.toml", "gate_reload = true\n");
+    write("zones/example.test.toml", &expects("192.0.2.2"));
+    server.signal("HUP");
+    let broken = ZONE.replace("www A 192.0.2.2", "www A 192.0.2.3");
+    write("zones/example.com.zone", &format!("{ZONE}one A 192.0.2.9\n"));
+    until("one", (0, Some([192, 0, 2, 9])));
+    write("zones/example.com.zone", &broken);
+    server.signal("HUP");
+    write("zones/example.org.zone", ZONE);
+    server.signal("HUP");
+    // What was refused is served once the tests expect it, though no zone changed since.
+    assert_eq!(ask_udp(server.addresses[0], "www"), (0, Some([192, 0, 2, 2])));
+    write("zones/example.test.toml", &expects("192.0.2.3"));
+    server.signal("HUP");
+    until("www", (0, Some([192, 0, 2, 3])));
+}
+
+#[test]
 fn what_is_in_the_way_is_told_in_one_sentence() {
     let server = Server::start(&["127.0.0.1:0"]);
     let address = server.addresses[0].to_string();
