@@ -242,7 +242,7 @@ mod tests {
               "forced": { "reason": "works", "until": null }, "names": [], "names_count": 0 },
         ] });
         let expected = "\
-CHECK  VERDICT    SINCE                STREAK  LATENCY  NEXT                 WHY             NAMES
+CHECK  VERDICT    SINCE                STREAK  LATENCY  NEXT                 WHY            NAMES
 blue   healthy    -                    2 of 3  1.2 ms   2026-11-21 04:00:00  Success: \u{fffd}[2J  a. A, b. A, c. A and 6 more
 green  unhealthy  2026-11-21 03:59:00  -       -        -                    forced: works
 ";
