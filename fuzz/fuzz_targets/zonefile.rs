@@ -37,7 +37,16 @@ fn sets(zone: &ZoneData) -> Vec<RecordSet> {
     zone.record_sets.iter().map(|set| RecordSet { at: nowhere.clone(), ..set.clone() }).collect()
 }
 
+/// A `$GENERATE` of a million records is read rightly, only not in a fuzzer's time.
+fn generates_many(text: &[u8]) -> bool {
+    let generates = text.windows(9).any(|window| window.eq_ignore_ascii_case(b"$GENERATE"));
+    generates && text.windows(4).any(|window| window.iter().all(u8::is_ascii_digit))
+}
+
 fuzz_target!(|text: &[u8]| {
+    if generates_many(text) {
+        return;
+    }
     let (zone, problems) = read(text);
     if problems.errors() > 0 {
         return;
