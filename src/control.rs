@@ -44,11 +44,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Verdicts saved longer ago than this say too little about now: the checks start anew.
 pub const VERDICT_AGE_MAX: Duration = Duration::from_secs(600);
 
-/// Probes under way at a time. Each takes a file and some kilobytes; ours.
+/// Probes under way at a time; those for which there is no room wait, the longest due first. Each takes a file and
+/// some kilobytes; ours.
 pub const PROBES_MAX: usize = 4096;
-
-/// A probe for which there is no room waits this long.
-const PROBE_RETRY: Duration = Duration::from_millis(100);
 
 /// Reasons and names of checkers are shown in lists; ours.
 pub const TEXT_MAX: usize = 255;
@@ -109,8 +107,8 @@ pub enum Effect {
     Save(Kept),
     /// Answer by these verdicts, and log what turned.
     Publish { verdicts: Arc<Verdicts>, turned: Vec<Turn> },
-    /// Ask the endpoint, and bring what came of it as `Probed` with this number.
-    Probe { check: Arc<HealthCheck>, number: u64 },
+    /// Ask the endpoint, which was `due` then, and bring what came of it as `Probed` with this number.
+    Probe { check: Arc<HealthCheck>, number: u64, due: Moment },
 }
 
 /// A verdict that is not what it was.
@@ -156,11 +154,18 @@ pub struct Counts {
     pub probes_healthy: u64,
     pub probes_unhealthy: u64,
     pub turns: u64,
-    pub latency: [u64; LATENCY_BOUNDS.len() + 1],
-    pub latency_sum: u64,
+    /// How long probes took, and how late they began.
+    pub latency: Histogram,
+    pub late: Histogram,
 }
 
-/// Upper bounds of the histogram of probe durations, in microseconds; the last bucket is beyond them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Histogram {
+    pub buckets: [u64; LATENCY_BOUNDS.len() + 1],
+    pub sum: u64,
+}
+
+/// Upper bounds of the histograms' buckets, in microseconds; the last bucket is beyond them.
 pub const LATENCY_BOUNDS: [u32; 12] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000];
 
@@ -193,6 +198,8 @@ pub struct Control {
     verdicts: Verdicts,
     kept: Kept,
     due: BTreeSet<(Moment, Due)>,
+    /// Probes that are due and have not begun.
+    waiting: BTreeSet<(Moment, Id)>,
     under_way: usize,
     next_number: u64,
     turned: BTreeMap<Id, bool>,
@@ -211,6 +218,7 @@ impl Control {
             verdicts: Verdicts::default(),
             kept: kept.still_young(now),
             due: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             under_way: 0,
             next_number: 0,
             turned: BTreeMap::new(),
@@ -513,7 +521,7 @@ impl Control {
                 break;
             }
             match due {
-                Due::Probe(id) => self.probe(id, at, now, effects),
+                Due::Probe(id) => _ = self.waiting.insert((at, id)),
                 Due::Unforce(id) => {
                     if self.kept.forced.get(&id).is_some_and(|forced| forced.until == Some(at.0)) {
                         self.kept.forced.remove(&id);
@@ -532,6 +540,11 @@ impl Control {
                 }
             }
         }
+        while self.under_way < PROBES_MAX
+            && let Some((_, id)) = self.waiting.pop_first()
+        {
+            self.probe(&id, now, effects);
+        }
         if self.save_at <= now {
             self.save(now, effects);
         }
@@ -540,22 +553,18 @@ impl Control {
         }
     }
 
-    fn probe(&mut self, id: Id, at: Moment, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(watched) = self.watched.get_mut(&id) else { return };
-        if watched.next != Some(at) || watched.asking.is_some() || probed_endpoint(&watched.check).is_none() {
-            return;
-        }
-        if self.under_way >= PROBES_MAX {
-            let later = now.after(PROBE_RETRY);
-            watched.next = Some(later);
-            self.due.insert((later, Due::Probe(id)));
+    /// Asks, unless the check is gone, or was given another time.
+    fn probe(&mut self, id: &str, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(watched) = self.watched.get_mut(id) else { return };
+        let Some(due) = watched.next.filter(|&due| due <= now) else { return };
+        if watched.asking.is_some() || probed_endpoint(&watched.check).is_none() {
             return;
         }
         let number = self.next_number;
         self.next_number += 1;
         self.under_way += 1;
         watched.asking = Some(number);
-        effects.push(Effect::Probe { check: watched.check.clone(), number });
+        effects.push(Effect::Probe { check: watched.check.clone(), number, due });
     }
 
     fn save(&mut self, now: Moment, effects: &mut Vec<Effect>) {
@@ -609,10 +618,16 @@ impl Counts {
             true => self.probes_healthy += 1,
             false => self.probes_unhealthy += 1,
         }
-        let total = outcome.latency.total;
-        let bucket = LATENCY_BOUNDS.iter().position(|&bound| total <= bound).unwrap_or(LATENCY_BOUNDS.len());
-        self.latency[bucket] += 1;
-        self.latency_sum += u64::from(total);
+        self.latency.count(outcome.latency.total);
+        self.late.count(outcome.latency.late);
+    }
+}
+
+impl Histogram {
+    fn count(&mut self, micros: u32) {
+        let bucket = LATENCY_BOUNDS.iter().position(|&bound| micros <= bound).unwrap_or(LATENCY_BOUNDS.len());
+        self.buckets[bucket] += 1;
+        self.sum += u64::from(micros);
     }
 }
 

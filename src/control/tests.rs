@@ -48,7 +48,7 @@ fn run(control: &mut Control, healthy: bool, end: Moment) -> Vec<(Moment, Vec<Tu
         let now = control.next();
         for effect in control.handle(Event::Tick, now).unwrap() {
             match effect {
-                Effect::Probe { check, number } => {
+                Effect::Probe { check, number, .. } => {
                     let event = Event::Probed { id: check.id.clone(), number, outcome: outcome(healthy) };
                     control.handle(event, now.after(Duration::from_millis(1))).unwrap();
                 }
@@ -73,7 +73,7 @@ fn a_check_turns_at_its_threshold_and_says_why() {
     );
     assert!(published[0].0 < Moment(25_000), "{:?}", published[0].0);
     assert_eq!(control.counts().probes_unhealthy as usize, control.watched()["a"].tracker.streak().unwrap().1 as usize);
-    assert_eq!((control.counts().turns, control.counts().latency[1]), (1, control.counts().probes_unhealthy));
+    assert_eq!((control.counts().turns, control.counts().latency.buckets[1]), (1, control.counts().probes_unhealthy));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn ten_thousand_checks_do_not_fire_together() {
         let now = control.next();
         let mut now_asked = 0;
         for effect in control.handle(Event::Tick, now).unwrap() {
-            if let Effect::Probe { check, number } = effect {
+            if let Effect::Probe { check, number, .. } = effect {
                 now_asked += 1;
                 control.handle(Event::Probed { id: check.id.clone(), number, outcome: outcome(true) }, now).unwrap();
             }
@@ -99,6 +99,32 @@ fn ten_thousand_checks_do_not_fire_together() {
     assert_eq!(by_second[5], 0, "{by_second:?}");
     assert!(by_second[20..].iter().all(|asked| (850..1150).contains(asked)), "on their beat: {by_second:?}");
     assert!(at_once < 30, "{at_once} in one millisecond");
+}
+
+#[test]
+fn probes_for_which_there_is_no_room_come_next_and_tell_how_late_they_are() {
+    let checks = (0..PROBES_MAX + 100).map(|number| check(&format!("c{number:05}"), endpoint(1)));
+    let checks = Arc::new(Shared { health_checks: checks.collect(), ..Shared::default() });
+    let mut control = Control::new(Settings::default(), Kept::default(), 1, Moment(0));
+    let mut effects = control.handle(Event::Reloaded(checks), Moment(0)).unwrap();
+    while control.next() < Moment(20_000) {
+        let now = control.next();
+        effects.extend(control.handle(Event::Tick, now).unwrap());
+    }
+    let probe = |effect: &Effect| match effect {
+        Effect::Probe { check, number, .. } => Some((check.id.clone(), *number)),
+        Effect::Save(_) | Effect::Publish { .. } => None,
+    };
+    let asked: Vec<_> = effects.iter().filter_map(probe).collect();
+    assert_eq!((asked.len(), control.under_way()), (PROBES_MAX, PROBES_MAX));
+    let mut waited = Moment(0);
+    for (id, number) in asked.into_iter().take(100) {
+        let effects = control.handle(Event::Probed { id, number, outcome: outcome(true) }, Moment(20_000)).unwrap();
+        let [Effect::Probe { due, .. }] = effects.as_slice() else { panic!("one leaves, one comes: {effects:?}") };
+        assert!(waited <= *due && *due <= Moment(1000), "{due} after {waited}");
+        waited = *due;
+    }
+    assert!(control.next() > Moment(20_000), "nobody waits for what is not there");
 }
 
 #[test]

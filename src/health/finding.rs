@@ -62,6 +62,8 @@ pub enum Failure {
 /// How long the phases took, in microseconds; those that were not come to are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
+    /// From when the probe was due to when it began. No part of `total`: the endpoint is not at fault.
+    pub late: u32,
     pub connect: u32,
     pub tls: u32,
     pub first_byte: u32,

@@ -138,11 +138,13 @@ impl Health {
                         tell(&turned, &before, &self.served.load());
                     }
                 },
-                Effect::Probe { check, number } => {
+                Effect::Probe { check, number, due } => {
                     let health = self.clone();
                     self.runtime.spawn(async move {
                         let Kind::Endpoint(endpoint) = &check.kind else { return };
-                        let outcome = health.prober.probe(&check.id, endpoint).await;
+                        let late = health.now().since(due).as_micros();
+                        let mut outcome = health.prober.probe(&check.id, endpoint).await;
+                        outcome.latency.late = u32::try_from(late).unwrap_or(u32::MAX);
                         // Nothing is refused here: a check that is gone by now is not missed.
                         let _ = health.handle(Event::Probed { id: check.id.clone(), number, outcome });
                     });

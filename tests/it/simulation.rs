@@ -133,7 +133,7 @@ impl World {
             match effect {
                 Effect::Save(kept) => self.disk = kept,
                 Effect::Publish { verdicts, .. } => self.published = verdicts,
-                Effect::Probe { check, number } => self.ask(&check, number),
+                Effect::Probe { check, number, .. } => self.ask(&check, number),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Admin, Reply};
-use crate::control::LATENCY_BOUNDS;
+use crate::control::{Histogram, LATENCY_BOUNDS};
 use crate::respond::counters::{Counter, Counters};
 
 pub fn reply(admin: &Admin) -> Reply {
@@ -28,6 +28,19 @@ impl Text {
     fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
         self.head(name, kind, help);
         self.line(name, "", value);
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.head(name, "histogram", help);
+        let mut so_far = 0;
+        for (at, count) in histogram.buckets.iter().enumerate() {
+            so_far += count;
+            let bound =
+                LATENCY_BOUNDS.get(at).map_or("+Inf".to_string(), |&bound| (f64::from(bound) / 1e6).to_string());
+            self.line(&format!("{name}_bucket"), &format!("le=\"{bound}\""), so_far);
+        }
+        self.line(&format!("{name}_sum"), "", histogram.sum as f64 / 1e6);
+        self.line(&format!("{name}_count"), "", so_far);
     }
 }
 
@@ -90,13 +103,6 @@ fn health(admin: &Admin, text: &mut Text) {
     text.line("fingerpost_probes_total", "result=\"healthy\"", counts.probes_healthy);
     text.line("fingerpost_probes_total", "result=\"unhealthy\"", counts.probes_unhealthy);
     text.one("fingerpost_health_flips_total", "counter", "Verdicts that turned.", counts.turns);
-    text.head("fingerpost_probe_seconds", "histogram", "How long probes took.");
-    let mut so_far = 0;
-    for (at, count) in counts.latency.iter().enumerate() {
-        so_far += count;
-        let bound = LATENCY_BOUNDS.get(at).map_or("+Inf".to_string(), |&bound| (f64::from(bound) / 1e6).to_string());
-        text.line("fingerpost_probe_seconds_bucket", &format!("le=\"{bound}\""), so_far);
-    }
-    text.line("fingerpost_probe_seconds_sum", "", counts.latency_sum as f64 / 1e6);
-    text.line("fingerpost_probe_seconds_count", "", so_far);
+    text.histogram("fingerpost_probe_seconds", "How long probes took.", &counts.latency);
+    text.histogram("fingerpost_probe_late_seconds", "How long after they were due probes began.", &counts.late);
 }

@@ -94,6 +94,7 @@ fn past(past: &Past) -> Value {
         "tls_ms": millis(latency.tls),
         "first_byte_ms": millis(latency.first_byte),
         "total_ms": millis(latency.total),
+        "late_ms": millis(latency.late),
     })
 }
 
