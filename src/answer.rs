@@ -124,6 +124,8 @@ pub struct Answer {
     /// The policy of the last group asked, for counting.
     pub policy: Option<&'static str>,
     pub chain_broken: bool,
+    /// The node that has no records of the type, where that is the answer.
+    pub no_data_at: Option<NodeAt>,
     names: Vec<u8>,
     hashes: Hashes,
     /// The name that a chain has come to, and its hashes.
@@ -149,6 +151,7 @@ impl Answer {
             stale: false,
             policy: None,
             chain_broken: false,
+            no_data_at: None,
             names: Vec::with_capacity((CHAIN_MAX + 4) * 256),
             hashes: [0; LABELS_MAX + 2],
             chased: QueryName::new(),
@@ -166,6 +169,7 @@ impl Answer {
         self.stale = false;
         self.policy = None;
         self.chain_broken = false;
+        self.no_data_at = None;
         self.names.clear();
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `docs/config.md` describes each setting; a test holds the two together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,7 +150,7 @@ impl Config {
         let profile = table.get("profile").and_then(|value| value.get_ref().as_str());
         let mut config = if profile == Some("route53") { Config::route53() } else { Config::modern() };
         for (key, value) in &table {
-            let Some(setting) = SETTINGS.iter().find(|setting| setting.name == key.get_ref().as_ref()) else {
+            let Some(setting) = settings().find(|setting| setting.name == key.get_ref().as_ref()) else {
                 problems.push(source.unknown(key));
                 continue;
             };
@@ -191,6 +191,11 @@ struct Setting {
     read: fn(&mut Config, &Value<'_>, &Path) -> Result<(), Wrong>,
 }
 
+/// All settings.
+fn settings() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(guard::SETTINGS)
+}
+
 type Value<'a> = Spanned<DeValue<'a>>;
 
 /// A value that cannot be, and where.
@@ -212,6 +217,8 @@ macro_rules! setting {
         }
     };
 }
+
+mod guard;
 
 /// The name a setting's example begins with.
 const fn name_in(example: &str) -> &str {
@@ -319,17 +326,19 @@ fn addresses(value: &Value<'_>) -> Result<Vec<SocketAddr>, Wrong> {
     }
 }
 
+/// A network, or an address alone.
+fn network(value: &Value<'_>) -> Result<IpNet, Wrong> {
+    let text = text(value)?;
+    match text.parse::<IpNet>() {
+        Ok(network) => Ok(network.trunc()),
+        Err(_) => match text.parse::<IpAddr>() {
+            Ok(address) => Ok(address.into()),
+            Err(_) => wrong(value, format!("\"{text}\" is not a network, like 192.0.2.0/24")),
+        },
+    }
+}
+
 fn ecs_from(value: &Value<'_>) -> Result<EcsFrom, Wrong> {
-    let network = |value: &Value<'_>| {
-        let text = text(value)?;
-        match text.parse::<IpNet>() {
-            Ok(network) => Ok(network.trunc()),
-            Err(_) => match text.parse() {
-                Ok(address) => Ok(IpNet::new_assert(address, if address.is_ipv4() { 32 } else { 128 })),
-                Err(_) => wrong(value, format!("\"{text}\" is not a network, like 192.0.2.0/24")),
-            },
-        }
-    };
     match value.get_ref() {
         DeValue::String(word) if word == "everyone" => Ok(EcsFrom::Everyone),
         DeValue::Array(items) => Ok(EcsFrom::Networks(items.iter().map(network).collect::<Result<_, _>>()?)),
@@ -388,7 +397,7 @@ impl Source<'_> {
 
     fn unknown(&self, key: &Spanned<std::borrow::Cow<'_, str>>) -> Problem {
         let name = key.get_ref();
-        let nearest = SETTINGS.iter().map(|setting| (wrong_letters(name, setting.name), setting.name)).min();
+        let nearest = settings().map(|setting| (wrong_letters(name, setting.name), setting.name)).min();
         let remedy = match nearest {
             Some((letters, nearest)) if letters <= MISSPELT_MAX.min(name.chars().count() / 2) => {
                 format!("did you mean {nearest}?")
@@ -450,7 +459,7 @@ mod tests {
     #[test]
     fn every_example_is_understood_and_every_setting_documented() {
         let manual = include_str!("../docs/config.md");
-        for setting in SETTINGS {
+        for setting in settings() {
             let (_, problems) = read(setting.example);
             assert_eq!(problems, [""; 0], "{}", setting.example);
             assert!(
@@ -460,10 +469,7 @@ mod tests {
             );
         }
         for heading in manual.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')) {
-            assert!(
-                SETTINGS.iter().any(|setting| setting.name == heading),
-                "docs/config.md has {heading}, we have not"
-            );
+            assert!(settings().any(|setting| setting.name == heading), "docs/config.md has {heading}, we have not");
         }
     }
 

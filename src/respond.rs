@@ -2,6 +2,8 @@
 
 mod chaos;
 pub mod counters;
+mod guard;
+pub mod rate_limit;
 mod write;
 
 use std::net::IpAddr;
@@ -18,6 +20,8 @@ use crate::wire::query::{Query, Read};
 use crate::wire::response::{Known, Response};
 use crate::wire::rtype::{Class, Rcode, Type};
 use counters::{Counter, Counters};
+use guard::Fate;
+use rate_limit::Table;
 
 /// RFC 1035, 4.2.1: without EDNS a reply over UDP takes at most 512 bytes.
 const UDP_PLAIN_MAX: usize = 512;
@@ -49,6 +53,8 @@ pub struct Worker {
     /// Room for a name.
     spare: Vec<u8>,
     counters: Arc<Counters>,
+    /// What replies are counted in, where they are to be limited.
+    limiter: Option<Arc<Table>>,
 }
 
 impl Worker {
@@ -60,7 +66,13 @@ impl Worker {
             dice: Seeded::new(seed),
             spare: Vec::with_capacity(crate::wire::name::NAME_MAX),
             counters: Arc::default(),
+            limiter: None,
         }
+    }
+
+    /// Replies are limited by this table from now on, if the settings say so.
+    pub fn limit_by(&mut self, table: Arc<Table>) {
+        self.limiter = Some(table);
     }
 
     /// What this worker counted; for another thread to read.
@@ -98,11 +110,21 @@ pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, 
         let text = if query.class == Class::IN { "zone transfers are not served" } else { "only class IN is served" };
         opt = opt.map(|opt| ReplyOpt { extended_error: Some((extended_error::NOT_SUPPORTED, text)), ..opt });
     }
-    bare(arrival, worker, rcode, opt, out)
+    bare(snapshot, arrival, worker, rcode, opt, out)
 }
 
 /// A reply without any set.
-fn bare(arrival: &Arrival<'_>, worker: &mut Worker, rcode: Rcode, opt: Option<ReplyOpt<'_>>, out: &mut [u8]) -> usize {
+fn bare(
+    snapshot: &Snapshot,
+    arrival: &Arrival<'_>,
+    worker: &mut Worker,
+    rcode: Rcode,
+    opt: Option<ReplyOpt<'_>>,
+    out: &mut [u8],
+) -> usize {
+    if guard::fate_of_bare(snapshot, arrival, worker, rcode) == Fate::Silence {
+        return 0;
+    }
     let query = &worker.query;
     worker.counters.rcode(rcode);
     let echoed = &arrival.packet[..query.question_end];
@@ -118,10 +140,17 @@ fn bare(arrival: &Arrival<'_>, worker: &mut Worker, rcode: Rcode, opt: Option<Re
 fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
     let settings = &*snapshot.settings;
     let client = client(snapshot, arrival.source, &worker.query);
-    let Worker { query, answer: found, known, dice, spare, counters } = worker;
+    let Worker { query, answer: found, known, dice, spare, counters, limiter } = worker;
     answer(snapshot, query, &client, dice, found);
     if found.upstream.is_some() {
         found.rcode = Rcode::SERVFAIL;
+    }
+    let limiter = limiter.as_deref();
+    let fate = guard::fate(settings, arrival, query, guard::reply_of(found, query.rtype), limiter, dice, counters);
+    match fate {
+        Fate::Sent => {}
+        Fate::Cut => guard::cut(found),
+        Fate::Silence => return 0,
     }
     let mut opt = reply_opt(snapshot, arrival, query, found.rcode);
     if let Some(opt) = &mut opt {
@@ -137,13 +166,14 @@ fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Wor
         (Transport::Udp, None) => UDP_PLAIN_MAX,
         (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(settings.udp_payload_max)),
     }
+    .min(guard::size_max(settings, arrival, query))
     .min(out.len());
     let limit = size - opt.as_ref().map_or(0, ReplyOpt::len).min(size);
     if limit < query.question_end {
         return 0;
     }
     let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], query.name.wire(), known);
-    let truncated = write::items(snapshot, found, &mut response, spare);
+    let truncated = write::items(snapshot, found, &mut response, spare) || fate == Fate::Cut;
     counters.rcode(found.rcode);
     if truncated {
         counters.add(Counter::Truncated);

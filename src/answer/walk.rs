@@ -295,6 +295,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             name: wire_name(current_wire(self.chased, self.query, self.answer)),
             rtype: self.query.rtype,
         });
+        self.answer.no_data_at = Some(node.at);
         self.negative(zone);
         if self.dnssec {
             self.prove_no_data(zone, node, encloser);

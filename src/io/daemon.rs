@@ -31,6 +31,7 @@ use crate::control;
 use crate::problem::{Problems, Severity};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
+use crate::respond::rate_limit::Table;
 use crate::snapshot::Settings;
 
 /// How long TCP clients may take to have their last replies once the server is to end.
@@ -114,7 +115,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         let server = Arc::new(tcp::Server::new(running.config.tcp.clone(), turns));
         (server, Health::new(control::Settings::default(), health_state, served.clone(), prober, seed))
     };
-    let udp = UdpWorkers::start(udp, &served, seed, &mut counters)?;
+    let limiter = Arc::new(Table::new(sys::random_key().context("the system gives no random numbers")?));
+    let udp = UdpWorkers::start(udp, &served, seed, &limiter, &mut counters)?;
     let reload = Arc::new(Notify::new());
     let result = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
@@ -195,13 +197,14 @@ impl UdpWorkers {
         sockets: Vec<std::net::UdpSocket>,
         served: &Served,
         seed: u64,
+        limiter: &Arc<Table>,
         counters: &mut Vec<Arc<Counters>>,
     ) -> Result<UdpWorkers> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::with_capacity(sockets.len());
         for (number, socket) in (1..).zip(sockets) {
             let socket = Arc::new(socket);
-            let mut live = Live::new(served, Transport::Udp, seed.wrapping_add(number));
+            let mut live = Live::new(served, Transport::Udp, seed.wrapping_add(number)).limited_by(limiter);
             counters.push(live.counters());
             let (its_socket, its_stop) = (socket.clone(), stop.clone());
             let thread = thread::Builder::new()

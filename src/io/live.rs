@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, Cache};
 
 use super::{Responder, clock};
 use crate::respond::counters::Counters;
+use crate::respond::rate_limit::Table;
 use crate::respond::{Arrival, Transport, Worker, respond};
 use crate::snapshot::Snapshot;
 
@@ -33,6 +34,12 @@ impl Live {
             transport,
             unix_time: clock::unix_seconds(),
         }
+    }
+
+    /// Replies are limited by this table, where the settings say so.
+    pub fn limited_by(mut self, table: &Arc<Table>) -> Live {
+        self.worker.limit_by(table.clone());
+        self
     }
 
     /// What it counts.

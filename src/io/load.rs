@@ -15,6 +15,7 @@ use crate::health::verdicts::Verdicts;
 use crate::model::Limits;
 use crate::model::zone::Visibility;
 use crate::problem::Problems;
+use crate::snapshot::rate_limit::RateLimit;
 use crate::snapshot::{self, Parts, Settings, Snapshot, ZoneImage};
 use crate::wire::hash::HashKey;
 use crate::wire::name::Name;
@@ -114,7 +115,12 @@ impl Loader {
 
     /// From the next load on these settings hold. Zones are rendered by some of them, so all are read again.
     pub fn set(&mut self, limits: Limits, settings: Settings) {
-        let rendered = |settings: &Settings| Settings { cookie_secrets: None, ..settings.clone() };
+        let rendered = |settings: &Settings| Settings {
+            cookie_secrets: None,
+            rate_limit: RateLimit::default(),
+            udp_max_without_cookie: 0,
+            ..settings.clone()
+        };
         if self.limits != limits || rendered(&self.settings) != rendered(&settings) {
             self.seen = Seen::default();
         }

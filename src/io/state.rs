@@ -77,7 +77,7 @@ impl CookieSecrets {
         if kept.is_some() {
             tracing::warn!("the cookie secrets in the state folder cannot be understood; making new ones");
         }
-        let made = CookieSecrets { secrets: Secrets { current: secret()?, previous: None }, made: now };
+        let made = CookieSecrets { secrets: Secrets { current: sys::random_key()?, previous: None }, made: now };
         made.save(state)?;
         Ok(made)
     }
@@ -90,7 +90,7 @@ impl CookieSecrets {
 
     /// Takes a new secret into use. Cookies made with the one before are still good.
     pub fn rotate(&mut self, state: Option<&State>, now: u32) -> io::Result<()> {
-        self.secrets = Secrets { current: secret()?, previous: Some(self.secrets.current) };
+        self.secrets = Secrets { current: sys::random_key()?, previous: Some(self.secrets.current) };
         self.made = now;
         self.save(state)
     }
@@ -115,12 +115,6 @@ impl CookieSecrets {
         };
         Some(CookieSecrets { secrets: Secrets { current, previous }, made })
     }
-}
-
-fn secret() -> io::Result<[u8; 16]> {
-    let mut secret = [0; 16];
-    sys::random(&mut secret)?;
-    Ok(secret)
 }
 
 fn hex(bytes: &[u8]) -> String {

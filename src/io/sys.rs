@@ -497,6 +497,13 @@ pub fn raise_open_files() -> u64 {
     limit.rlim_cur
 }
 
+/// A key that nobody can guess.
+pub fn random_key() -> io::Result<[u8; 16]> {
+    let mut key = [0; 16];
+    random(&mut key)?;
+    Ok(key)
+}
+
 /// Fills with bytes that nobody can guess.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     let mut at = 0;

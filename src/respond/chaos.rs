@@ -1,5 +1,6 @@
 //! Questions of class CHAOS: who this server is, if it is to tell (RFC 4892).
 
+use super::guard::{self, Fate};
 use super::{Arrival, Worker, bare, flags, reply_opt, write_opt};
 use crate::snapshot::Snapshot;
 use crate::wire::edns::ReplyOpt;
@@ -24,8 +25,13 @@ pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, 
     };
     let Some(text) = text.filter(|text| !text.is_empty() && text.len() <= usize::from(u8::MAX)) else {
         let opt = reply_opt(snapshot, arrival, query, Rcode::REFUSED);
-        return bare(arrival, worker, Rcode::REFUSED, opt, out);
+        return bare(snapshot, arrival, worker, Rcode::REFUSED, opt, out);
     };
+    if guard::fate_of_bare(snapshot, arrival, worker, Rcode::NOERROR) == Fate::Silence {
+        return 0;
+    }
+    let query = &worker.query;
+    let name = query.name.wire();
     let opt = reply_opt(snapshot, arrival, query, Rcode::NOERROR);
     let limit = out.len().min(super::UDP_PLAIN_MAX) - opt.as_ref().map_or(0, ReplyOpt::len).min(out.len()).min(256);
     if limit < query.question_end {

@@ -11,10 +11,16 @@ pub enum Counter {
     /// Packets that get no reply.
     Silent,
     Truncated,
+    /// Replies over the rate limit: not sent, sent cut, sent whole all the same, sent because it is a dry run.
+    LimitDropped,
+    LimitSlipped,
+    LimitLeaked,
+    LimitDryRun,
 }
 
 /// The names of `Counter`, in their order.
-pub const NAMES: [&str; 4] = ["udp", "tcp", "silent", "truncated"];
+pub const NAMES: [&str; 8] =
+    ["udp", "tcp", "silent", "truncated", "limit-dropped", "limit-slipped", "limit-leaked", "limit-dry-run"];
 /// The policies that are counted, by their words.
 pub const POLICIES: [&str; 8] =
     ["simple", "weighted", "failover", "latency", "geolocation", "geoproximity", "ip-based", "multivalue"];

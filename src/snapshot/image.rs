@@ -54,6 +54,13 @@ pub(super) struct Slot {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NodeAt(pub(super) u32);
 
+impl NodeAt {
+    /// Different for each node of a zone.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// What is known of a node without looking at its entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flags(pub(super) u8);

@@ -10,6 +10,7 @@ pub mod fold;
 pub mod group;
 pub mod image;
 mod meaning;
+pub mod rate_limit;
 pub mod settings;
 pub mod upstream;
 pub mod zones;

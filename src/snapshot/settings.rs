@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::rate_limit::RateLimit;
 use crate::wire::cookie::Secrets;
 
 /// RFC 9715 and the DNS flag day 2020: what fits IPv6's smallest packet with room for its headers.
@@ -37,6 +38,9 @@ pub struct Settings {
     pub refused_opt: bool,
     /// The largest reply over UDP, and the size our OPT record advertises; at least 512.
     pub udp_payload_max: u16,
+    /// The largest reply over UDP to who shows no valid cookie: a forged source makes no more of it.
+    pub udp_max_without_cookie: u16,
+    pub rate_limit: RateLimit,
     /// The CHAOS text of `version.bind` and `version.server`; none: REFUSED. At most `CHAOS_TEXT_MAX` bytes.
     pub chaos_version: Option<Box<str>>,
     /// The CHAOS text of `hostname.bind` and `id.server`; none: REFUSED. At most `CHAOS_TEXT_MAX` bytes.
@@ -102,6 +106,8 @@ impl Settings {
             extended_errors: true,
             refused_opt: true,
             udp_payload_max: UDP_PAYLOAD_MODERN,
+            udp_max_without_cookie: u16::MAX,
+            rate_limit: RateLimit::default(),
             chaos_version: Some(concat!("fingerpost ", env!("CARGO_PKG_VERSION")).into()),
             chaos_identity: None,
             ecs_from: EcsFrom::Everyone,

@@ -10,6 +10,7 @@ use fingerpost::model::{Shared, ZoneData};
 use fingerpost::moment::Moment;
 use fingerpost::problem::{Problem, Problems};
 pub use fingerpost::respond::Transport;
+use fingerpost::respond::rate_limit::Table;
 use fingerpost::respond::{Arrival, Worker, respond};
 use fingerpost::snapshot::Snapshot;
 use fingerpost::snapshot::settings::Settings;
@@ -68,6 +69,12 @@ impl Server {
             verdicts.force(id, Some(*healthy), Moment::START).unwrap_or_else(|error| panic!("{error}"));
         }
         self.snapshot = self.snapshot.with_verdicts(Arc::new(verdicts));
+    }
+
+    /// Limits replies, if the settings say so.
+    pub fn limited(mut self) -> Server {
+        self.worker.limit_by(Arc::new(Table::new([7; 16])));
+        self
     }
 
     /// The reply's bytes; none for silence.

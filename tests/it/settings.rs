@@ -40,6 +40,7 @@ pub fn change(settings: &mut Settings, setting: &str) -> Result<(), String> {
         }
         "nsid" => settings.nsid = Some(value.as_bytes().into()),
         "udp_payload_max" => settings.udp_payload_max = value.parse().map_err(|_| no())?,
+        "udp_max_without_cookie" => settings.udp_max_without_cookie = value.parse().map_err(|_| no())?,
         "chaos_version" => settings.chaos_version = (value != "none").then(|| value.into()),
         "chaos_identity" => settings.chaos_identity = (value != "none").then(|| value.into()),
         "tcp_keepalive" => {

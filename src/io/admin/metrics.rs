@@ -58,6 +58,16 @@ fn text(admin: &Admin) -> String {
     text.one("fingerpost_unanswered_total", "counter", "Messages that got no reply.", silent);
     let truncated = sum(&|counters| counters.get(Counter::Truncated));
     text.one("fingerpost_truncated_total", "counter", "Replies that were cut.", truncated);
+    text.head("fingerpost_rate_limited_total", "counter", "Replies over the rate limit, by what was done.");
+    for (action, counter) in [
+        ("dropped", Counter::LimitDropped),
+        ("slipped", Counter::LimitSlipped),
+        ("leaked", Counter::LimitLeaked),
+        ("dry-run", Counter::LimitDryRun),
+    ] {
+        let labels = format!("action=\"{action}\"");
+        text.line("fingerpost_rate_limited_total", &labels, sum(&|counters| counters.get(counter)));
+    }
     text.head("fingerpost_replies_total", "counter", "Replies, by response code.");
     for (at, (rcode, _)) in Counters::default().rcodes().enumerate() {
         let count = sum(&|counters| counters.rcodes().nth(at).map_or(0, |(_, count)| count));
