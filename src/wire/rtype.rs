@@ -52,6 +52,11 @@ impl Type {
         numbered(text, "TYPE").map(Type)
     }
 
+    /// All mnemonics there are.
+    pub fn mnemonics() -> impl Iterator<Item = &'static str> {
+        MNEMONICS.iter().map(|(name, _)| *name)
+    }
+
     /// Types that stand for a question or a transaction and are never data (RFC 6895, 3.1).
     pub fn is_meta(self) -> bool {
         self == Type::OPT || (128..=255).contains(&self.0)

@@ -337,8 +337,7 @@ fn not_a_type(field: &Field<'_>) -> Box<Fault> {
         return fault.remedy("write an alias as: name AWS ALIAS A target $self false");
     }
     let word = String::from_utf8_lossy(field.bytes).to_ascii_uppercase();
-    let known = (1..=u16::MAX).filter_map(|number| Type(number).mnemonic());
-    match nearest(&word, known) {
+    match nearest(&word, Type::mnemonics()) {
         Some(meant) => fault.remedy(format!("did you mean {meant}?")),
         None => fault.remedy("write a type as A or MX, one without a mnemonic as TYPE1234"),
     }

@@ -4,6 +4,7 @@ mod agreement;
 mod allocations;
 mod denial;
 mod folders;
+mod fuzz;
 mod limits;
 mod message;
 mod packets;

@@ -257,18 +257,3 @@ fn golden_packets_are_answered_as_written() {
     }
     assert!(count > 20, "only {count} golden packets");
 }
-
-/// `FUZZ_SEEDS=fuzz/corpus/respond cargo test seeds` gives the fuzzer the golden queries to begin with.
-#[test]
-fn seeds_for_the_fuzzer() {
-    let Some(folder) = std::env::var_os("FUZZ_SEEDS").map(PathBuf::from) else { return };
-    fs::create_dir_all(&folder).expect("the folder of seeds");
-    for path in files() {
-        let cases = read(&fs::read_to_string(&path).expect("a file of packets")).expect("golden packets");
-        for (number, case) in cases.iter().enumerate() {
-            let seed = [&[u8::from(case.transport == Transport::Udp)], &case.packet[..]].concat();
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            fs::write(folder.join(format!("{stem}-{number}")), seed).expect("a seed");
-        }
-    }
-}

@@ -1,13 +1,13 @@
 //! Any bytes, read as a query: nothing panics, what is read hangs together, and hickory-proto reads no other question.
-#![no_main]
 
 use fingerpost::wire::hash::HashKey;
 use fingerpost::wire::name::{LABELS_MAX, Name, parent};
 use fingerpost::wire::query::{HEADER, Query, Read};
 use hickory_proto::op::Message;
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|packet: &[u8]| {
+use super::seeds;
+
+pub fn run(packet: &[u8]) {
     let mut query = Query::new();
     let read = query.read(packet);
     if read == Read::Silence {
@@ -42,4 +42,8 @@ fuzz_target!(|packet: &[u8]| {
     let mut used = query.clone();
     assert_eq!(used.read(packet), read);
     assert_eq!((used.name.wire(), &used.edns), (query.name.wire(), &query.edns));
-});
+}
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    seeds::golden().into_iter().map(|case| case.packet).collect()
+}

@@ -1,8 +1,6 @@
 //! Any bytes as a query, to a fixed rich world: the reply is whole, about the question, and what the reference says.
 //!
 //! The first byte chooses the transport and the settings, the rest is the packet.
-#![no_main]
-#![allow(dead_code, unused_imports)]
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,30 +8,14 @@ use std::collections::BTreeSet;
 use fingerpost::snapshot::settings::{Any, Settings};
 use fingerpost::wire::name::Name;
 use fingerpost::wire::rtype::{Class, Rcode, Type};
-use libfuzzer_sys::fuzz_target;
 
+use super::seeds;
 use crate::agreement::compare;
-use crate::message::Reply;
+use crate::message::{self, Reply};
+use crate::packets::Case;
 use crate::random_zones::{ORIGINS, Plain, Question, Random, zone};
 use crate::reference::{Manner, Reference};
 use crate::server::{Server, Transport};
-
-#[path = "../../tests/it/agreement.rs"]
-mod agreement;
-#[path = "../../tests/it/denial.rs"]
-mod denial;
-#[path = "../../tests/it/message.rs"]
-mod message;
-#[path = "../../tests/it/random_zones.rs"]
-mod random_zones;
-#[path = "../../tests/it/reference.rs"]
-mod reference;
-#[path = "../../tests/it/server.rs"]
-mod server;
-#[path = "../../tests/it/sha1.rs"]
-mod sha1;
-#[path = "../../tests/it/signed.rs"]
-mod signed;
 
 struct World {
     servers: Vec<(Settings, Server)>,
@@ -70,7 +52,7 @@ fn world() -> World {
     World { servers, reference: Reference::new(&data()) }
 }
 
-fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let Some((&choice, packet)) = bytes.split_first() else { return };
     WORLD.with_borrow_mut(|World { servers, reference }| {
         let count = servers.len();
@@ -102,4 +84,9 @@ fuzz_target!(|bytes: &[u8]| {
             compare(&read, &expected, &question, settings.any).unwrap_or_else(|what| panic!("{name} {qtype}: {what}"));
         }
     });
-});
+}
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    let of = |case: Case| [&[u8::from(case.transport == Transport::Udp)], &case.packet[..]].concat();
+    seeds::golden().into_iter().map(of).collect()
+}
