@@ -12,6 +12,8 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
+
 use crate::model;
 use crate::problem::{At, Problem, Problems};
 use crate::snapshot::settings::{
@@ -53,6 +55,8 @@ pub struct Config {
     pub chaos_identity: Identity,
     pub tcp: TcpLimits,
     pub tcp_keepalive: bool,
+    pub doors: Doors,
+    pub proxy: ProxySettings,
     /// What answers depend on. Its cookie secrets and identities are filled in from the machine (`with_identity`).
     pub settings: Settings,
 }
@@ -120,6 +124,8 @@ impl Config {
             chaos_identity: Identity::HostName,
             tcp: TcpLimits::default(),
             tcp_keepalive: true,
+            doors: Doors::default(),
+            proxy: ProxySettings::default(),
             settings: Settings::modern(),
         }
     }
@@ -159,8 +165,9 @@ impl Config {
                 problems.push(source.problem(span, what, "", format!("write for example {}", setting.example)));
             }
         }
-        config.settings.tcp_keepalive =
-            config.tcp_keepalive.then(|| u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX));
+        let told = |idle: Duration| u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
+        config.settings.tcp_keepalive = config.tcp_keepalive.then(|| told(config.tcp.idle));
+        config.settings.tls_keepalive = config.tcp_keepalive.then(|| told(config.doors.limits.idle));
         problems.sort();
         (config, problems)
     }
@@ -193,7 +200,7 @@ struct Setting {
 
 /// All settings.
 fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(guard::SETTINGS)
+    SETTINGS.iter().chain(guard::SETTINGS).chain(doors::SETTINGS)
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -218,6 +225,7 @@ macro_rules! setting {
     };
 }
 
+mod doors;
 mod guard;
 
 /// The name a setting's example begins with.
@@ -338,10 +346,17 @@ fn network(value: &Value<'_>) -> Result<IpNet, Wrong> {
     }
 }
 
+fn networks(value: &Value<'_>) -> Result<Vec<IpNet>, Wrong> {
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().map(network).collect(),
+        _ => wrong(value, "this is not a list of networks"),
+    }
+}
+
 fn ecs_from(value: &Value<'_>) -> Result<EcsFrom, Wrong> {
     match value.get_ref() {
         DeValue::String(word) if word == "everyone" => Ok(EcsFrom::Everyone),
-        DeValue::Array(items) => Ok(EcsFrom::Networks(items.iter().map(network).collect::<Result<_, _>>()?)),
+        DeValue::Array(_) => Ok(EcsFrom::Networks(networks(value)?)),
         _ => wrong(value, "this is neither \"everyone\" nor a list of networks"),
     }
 }
@@ -440,9 +455,11 @@ mod tests {
     fn nothing_set_is_the_modern_profile() {
         let (mut config, problems) = read("");
         assert_eq!(problems, [""; 0]);
-        assert_eq!(config.settings.tcp_keepalive.take(), Some(100));
-        config.settings.tcp_keepalive = Settings::modern().tcp_keepalive;
-        assert_eq!(config, Config::modern());
+        let keepalives = |settings: &mut Settings| [settings.tcp_keepalive.take(), settings.tls_keepalive.take()];
+        assert_eq!(keepalives(&mut config.settings), [Some(100), Some(300)]);
+        let mut modern = Config::modern();
+        keepalives(&mut modern.settings);
+        assert_eq!(config, modern);
     }
 
     #[test]

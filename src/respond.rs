@@ -25,13 +25,30 @@ use rate_limit::Table;
 
 /// RFC 1035, 4.2.1: without EDNS a reply over UDP takes at most 512 bytes.
 const UDP_PLAIN_MAX: usize = 512;
-/// RFC 1035, 4.2.2: the length before a message over TCP has 16 bits.
-const TCP_MAX: usize = 65_535;
+/// RFC 1035, 4.2.2: the length before a message over TCP has 16 bits; so has it over TLS and QUIC.
+const STREAM_MAX: usize = 65_535;
+
+/// RFC 8467, 4.1: encrypted replies are padded to a multiple of this, for clients that pad.
+const PADDING_BLOCK: usize = 468;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
     Udp,
     Tcp,
+    /// RFC 7858.
+    Tls,
+    /// RFC 8484, over HTTP/1.1 or HTTP/2.
+    Https,
+    /// RFC 8484, over HTTP/3.
+    Http3,
+    /// RFC 9250.
+    Quic,
+}
+
+impl Transport {
+    fn is_encrypted(self) -> bool {
+        !matches!(self, Transport::Udp | Transport::Tcp)
+    }
 }
 
 /// A packet and what is known of how it came.
@@ -52,6 +69,8 @@ pub struct Worker {
     dice: Seeded,
     /// Room for a name.
     spare: Vec<u8>,
+    /// See [`Worker::is_personal`].
+    personal: bool,
     counters: Arc<Counters>,
     /// What replies are counted in, where they are to be limited.
     limiter: Option<Arc<Table>>,
@@ -65,6 +84,7 @@ impl Worker {
             known: Known::default(),
             dice: Seeded::new(seed),
             spare: Vec::with_capacity(crate::wire::name::NAME_MAX),
+            personal: false,
             counters: Arc::default(),
             limiter: None,
         }
@@ -73,6 +93,16 @@ impl Worker {
     /// Replies are limited by this table from now on, if the settings say so.
     pub fn limit_by(&mut self, table: Arc<Table>) {
         self.limiter = Some(table);
+    }
+
+    /// Whether the answer written last may be another one for another source address: no cache may share it.
+    pub fn is_personal(&self) -> bool {
+        self.personal
+    }
+
+    /// Whether the query answered last asked for a keepalive (RFC 7828).
+    pub fn keepalive_asked(&self) -> bool {
+        self.query.edns.as_ref().is_some_and(|edns| edns.keepalive)
     }
 
     /// What this worker counted; for another thread to read.
@@ -87,6 +117,10 @@ pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, 
     worker.counters.add(match arrival.transport {
         Transport::Udp => Counter::Udp,
         Transport::Tcp => Counter::Tcp,
+        Transport::Tls => Counter::Tls,
+        Transport::Https => Counter::Https,
+        Transport::Http3 => Counter::Http3,
+        Transport::Quic => Counter::Quic,
     });
     let query = &worker.query;
     let rcode = match read {
@@ -140,8 +174,9 @@ fn bare(
 fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
     let settings = &*snapshot.settings;
     let client = client(snapshot, arrival.source, &worker.query);
-    let Worker { query, answer: found, known, dice, spare, counters, limiter } = worker;
+    let Worker { query, answer: found, known, dice, spare, personal, counters, limiter } = worker;
     answer(snapshot, query, &client, dice, found);
+    *personal = (found.scope > 0 && client.rule != ClientRule::ClientSubnet) || snapshot.zones.any_private();
     if found.upstream.is_some() {
         found.rcode = Rcode::SERVFAIL;
     }
@@ -162,9 +197,9 @@ fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Wor
         }
     }
     let size = match (arrival.transport, &query.edns) {
-        (Transport::Tcp, _) => TCP_MAX,
         (Transport::Udp, None) => UDP_PLAIN_MAX,
         (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(settings.udp_payload_max)),
+        _ => STREAM_MAX,
     }
     .min(guard::size_max(settings, arrival, query))
     .min(out.len());
@@ -235,9 +270,15 @@ fn reply_opt<'s>(snapshot: &'s Snapshot, arrival: &Arrival<'_>, query: &Query, r
         cookie,
         nsid: if edns.nsid { settings.nsid.as_deref() } else { None },
         client_subnet: subnet.map(|subnet| (subnet, 0)),
-        keepalive: if edns.keepalive && arrival.transport == Transport::Tcp { settings.tcp_keepalive } else { None },
+        keepalive: match arrival.transport {
+            Transport::Tcp if edns.keepalive => settings.tcp_keepalive,
+            Transport::Tls if edns.keepalive => settings.tls_keepalive,
+            // QUIC and HTTP have ways of their own (RFC 9250, 5.5.2).
+            _ => None,
+        },
         extended_error: None,
-        padding_to: None,
+        // How far is known once the rest is written; this only keeps room for it.
+        padding_to: (edns.padding && arrival.transport.is_encrypted()).then_some(0),
     })
 }
 
@@ -258,8 +299,16 @@ fn write_opt(opt: Option<&ReplyOpt<'_>>, out: &mut [u8], at: usize) -> (usize, u
     match opt {
         None => (at, 0),
         Some(opt) => {
-            let end = opt.write(out, at);
+            let end = match opt.padding_to {
+                None => opt.write(out, at),
+                Some(_) => padded(*opt, at, out.len()).write(out, at),
+            };
             (end, u16::from(end > at))
         }
     }
+}
+
+fn padded(mut opt: ReplyOpt<'_>, at: usize, limit: usize) -> ReplyOpt<'_> {
+    opt.pad(at, PADDING_BLOCK, limit);
+    opt
 }

@@ -1,10 +1,8 @@
 //! The settings that guard against abuse.
 
-use super::{Setting, Value, Wrong, name_in, network, number, one_of, wrong};
+use super::{Setting, Value, Wrong, name_in, networks, number, one_of};
 use crate::snapshot::rate_limit::{Kind, Mode, PER_SECOND_MAX, WINDOW_MAX};
 use crate::snapshot::settings::UDP_PAYLOAD_ROUTE53;
-use ipnet::IpNet;
-use toml::de::DeValue;
 
 /// The least that still holds a question, its EDNS and an address.
 const UDP_MIN: i64 = 128;
@@ -34,11 +32,4 @@ pub(super) const SETTINGS: &[Setting] = &[
 
 fn rate(value: &Value<'_>) -> Result<u16, Wrong> {
     Ok(number(value, 0, PER_SECOND_MAX.into())? as u16)
-}
-
-fn networks(value: &Value<'_>) -> Result<Vec<IpNet>, Wrong> {
-    match value.get_ref() {
-        DeValue::Array(items) => items.iter().map(network).collect(),
-        _ => wrong(value, "this is not a list of networks"),
-    }
 }

@@ -28,7 +28,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::admin_client::TOKEN_VARIABLE;
+use super::doors::Doors;
 use super::health::Health;
+use super::proxy::Proxies;
 use crate::respond::counters::Counters;
 
 /// Connections at a time; more wait in the system's queue. Operators and their tools are few; ours.
@@ -77,6 +79,9 @@ pub struct Admin {
     /// Of every worker.
     pub counters: Vec<Arc<Counters>>,
     pub loads: Arc<Loads>,
+    /// None where there are no encrypted ones.
+    pub doors: Option<Arc<Doors>>,
+    pub proxies: Arc<Proxies>,
     /// Told when somebody wants the folders to be looked at again.
     pub reload: Arc<Notify>,
     pub token: Option<String>,

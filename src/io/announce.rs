@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::doors::certificate::Fingerprints;
+use super::doors::counts::Door;
 use crate::model::zone::Visibility;
 use crate::snapshot::{Snapshot, ZoneImage};
 use crate::wire::name::Name;
@@ -11,6 +13,29 @@ use crate::wire::name::Name;
 pub fn announce(addresses: &[SocketAddr], snapshot: &Snapshot) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text(addresses, snapshot).as_bytes()).and_then(|()| out.flush());
+}
+
+/// The same for the encrypted doors, and how a certificate that was made now can be recognized.
+pub fn announce_doors(addresses: &[(Door, SocketAddr)], path: &str, made: Option<&Fingerprints>) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(doors_text(addresses, path, made).as_bytes()).and_then(|()| out.flush());
+}
+
+fn doors_text(addresses: &[(Door, SocketAddr)], path: &str, made: Option<&Fingerprints>) -> String {
+    let mut text = String::from("encrypted\n");
+    for (door, address) in addresses {
+        text.push_str(&match door {
+            Door::Tls => format!("  TLS     {address}\n"),
+            Door::Https => format!("  HTTPS   https://{address}{path}\n"),
+            Door::Http3 => format!("  HTTP/3  https://{address}{path}\n"),
+            Door::Quic => format!("  QUIC    {address}\n"),
+        });
+    }
+    if let Some(Fingerprints { certificate, pin }) = made {
+        text.push_str(&format!("self-signed certificate\n  SHA-256 fingerprint  {certificate}\n"));
+        text.push_str(&format!("  kdig +tls-pin={pin}\n"));
+    }
+    text
 }
 
 fn text(addresses: &[SocketAddr], snapshot: &Snapshot) -> String {

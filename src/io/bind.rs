@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow};
 
 use super::{tcp, udp};
 
@@ -86,21 +86,32 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
-fn refuse(address: SocketAddr, transport: &str, error: &io::Error) -> Result<()> {
+/// What is to be spoken at an address, and the flag that chooses it.
+pub struct Wanted {
+    pub protocol: &'static str,
+    pub option: &'static str,
+}
+
+fn refuse(address: SocketAddr, protocol: &'static str, error: &io::Error) -> Result<()> {
+    Err(refusal(address, &Wanted { protocol, option: "--listen" }, error))
+}
+
+/// Why an address cannot be had, in one sentence.
+pub fn refusal(address: SocketAddr, Wanted { protocol, option }: &Wanted, error: &io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::AddrInUse => bail!(
-            "cannot listen on {address} ({transport}): another program does; stop it, or choose another address with \
-             --listen"
+        io::ErrorKind::AddrInUse => anyhow!(
+            "cannot listen on {address} ({protocol}): another program does; stop it, or choose another address with \
+             {option}"
         ),
-        io::ErrorKind::PermissionDenied => bail!(
-            "cannot listen on {address} ({transport}): this user may not; ports below 1024 need the capability \
+        io::ErrorKind::PermissionDenied => anyhow!(
+            "cannot listen on {address} ({protocol}): this user may not; ports below 1024 need the capability \
              CAP_NET_BIND_SERVICE, higher ones don't"
         ),
-        _ if is_missing(error) => bail!(
-            "cannot listen on {address} ({transport}): this machine does not have that address; `ip address` lists \
+        _ if is_missing(error) => anyhow!(
+            "cannot listen on {address} ({protocol}): this machine does not have that address; `ip address` lists \
              those it has"
         ),
-        _ => bail!("cannot listen on {address} ({transport}): {error}"),
+        _ => anyhow!("cannot listen on {address} ({protocol}): {error}"),
     }
 }
 

@@ -18,15 +18,17 @@ use tokio::task::JoinSet;
 use super::admin::{self, Admin, Loads};
 use super::announce;
 use super::bind::{Addresses, Sockets};
+use super::doors::{self, Doors, certificate};
 use super::health::{self, Health};
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
 use super::probe::{self, Prober};
+use super::proxy::{Behind, Proxies};
 use super::state::{CookieSecrets, State};
 use super::upstream::Asking;
 use super::watch::Watch;
 use super::{clock, routing_tests, settings, sys, tcp, udp};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control;
 use crate::problem::{Problems, Severity};
 use crate::respond::Transport;
@@ -56,6 +58,7 @@ pub struct Plan {
     pub loader: Loader,
     pub state: PathBuf,
     pub listen: Addresses,
+    pub doors: config::Doors,
     /// Where the admin port is to be; none: at its usual place, if that is free.
     pub admin: Option<SocketAddr>,
     pub workers: usize,
@@ -65,11 +68,15 @@ pub struct Plan {
 pub fn serve(mut plan: Plan) -> Result<()> {
     let begin = Instant::now();
     plan.listen.check()?;
+    let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
+    let identity = doors::open::identity(&plan.doors, &host_name)?;
+    drop(doors::open::Sockets::bind(&plan.doors)?);
     let files = sys::raise_open_files();
-    if files < plan.config.tcp.connections_max as u64 + 64 {
+    let encrypted = if plan.doors.any() { plan.doors.limits.connections_max } else { 0 };
+    let connections = plan.config.tcp.connections_max + encrypted;
+    if files < connections as u64 + 64 {
         tracing::warn!(
-            "this process may open {files} files, too few for {} TCP connections; raise its limit (ulimit -n)",
-            plan.config.tcp.connections_max
+            "this process may open {files} files, too few for {connections} connections; raise its limit (ulimit -n)"
         );
     }
     let state = open_state(&plan);
@@ -78,7 +85,6 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         tracing::warn!(%error, "the cookie secrets cannot be kept; cookies will not outlive this process");
         CookieSecrets::load(None, clock::unix_seconds())
     })?;
-    let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
     let mut running = Control {
         config: plan.config,
         config_file: plan.config_file,
@@ -98,6 +104,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
 
     let served: Served = Arc::new(ArcSwap::new(loaded.snapshot.clone()));
     let Sockets { addresses, udp, tcp } = plan.listen.bind(plan.workers)?;
+    let encrypted = doors::open::Sockets::bind(&plan.doors)?;
+    let proxies = Arc::new(Proxies::new(running.config.proxy.clone()));
     let seed = seed()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(plan.workers)
@@ -110,14 +118,25 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let turns: Vec<Live> =
         (0..plan.workers as u64).map(|turn| Live::new(&served, Transport::Tcp, seed ^ turn << 32)).collect();
     let mut counters: Vec<_> = turns.iter().map(Live::counters).collect();
+    let doors = identity.as_ref().map(|identity| {
+        let house = doors::open::House {
+            served: &served,
+            workers: plan.workers,
+            seed,
+            proxies: &proxies,
+            tcp: &running.config.tcp,
+            counters: &mut counters,
+        };
+        Doors::new(&plan.doors, identity.certificate.clone(), house)
+    });
     let (server, health) = {
         let _inside = runtime.enter();
-        let server = Arc::new(tcp::Server::new(running.config.tcp.clone(), turns));
+        let server = Arc::new(tcp::Server::new(running.config.tcp.clone(), turns).behind(proxies.clone()));
         (server, Health::new(control::Settings::default(), health_state, served.clone(), prober, seed))
     };
     let limiter = Arc::new(Table::new(sys::random_key().context("the system gives no random numbers")?));
-    let udp = UdpWorkers::start(udp, &served, seed, &limiter, &mut counters)?;
-    let reload = Arc::new(Notify::new());
+    let udp = UdpWorkers::start(udp, &served, seed, &limiter, &proxies, &mut counters)?;
+    let (reload, recertify) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let result = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let mut listeners = JoinSet::new();
@@ -125,19 +144,30 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             let listener = TcpListener::from_std(listener)?;
             listeners.spawn(server.clone().serve(listener, stopped.clone()));
         }
+        let behind_doors = encrypted.addresses.clone();
+        if let Some(doors) = &doors {
+            doors.open(encrypted, &mut listeners, &stopped)?;
+            tokio::spawn(certificate::keep(doors.certificate.clone(), recertify.clone()));
+        }
         tokio::spawn(health.clone().run());
         if let Some((listener, token)) = admin_port {
             let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
-            let admin = Arc::new(Admin { health, counters, loads, reload, token });
+            let (doors, proxies) = (doors.clone(), proxies.clone());
+            let admin = Arc::new(Admin { health, counters, loads, doors, proxies, reload, token });
             let listener = TcpListener::from_std(listener)?;
             tracing::info!("admin port on {}", listener.local_addr()?);
             tokio::spawn(admin.serve(listener, stopped.clone()));
         }
         let signals = Signals::new()?;
         announce::announce(&addresses, &loaded.snapshot);
+        if let Some(identity) = &identity {
+            announce::announce_doors(&behind_doors, &plan.doors.path, identity.fingerprints.as_ref());
+        }
         tracing::info!(took_ms = begin.elapsed().as_millis() as u64, "serving");
         drop(loaded);
-        let parts = Parts { served: &served, health: &health, reload: &reload, server: &server };
+        let doors = doors.as_deref();
+        let parts =
+            Parts { served: &served, health: &health, reload: &reload, recertify: &recertify, server: &server, doors };
         let mut signals = running.keep(plan.loader, eyes, parts, signals, Asking::new(seed)).await;
         tracing::info!("draining");
         stop.send_replace(true);
@@ -198,6 +228,7 @@ impl UdpWorkers {
         served: &Served,
         seed: u64,
         limiter: &Arc<Table>,
+        proxies: &Arc<Proxies>,
         counters: &mut Vec<Arc<Counters>>,
     ) -> Result<UdpWorkers> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -207,9 +238,14 @@ impl UdpWorkers {
             let mut live = Live::new(served, Transport::Udp, seed.wrapping_add(number)).limited_by(limiter);
             counters.push(live.counters());
             let (its_socket, its_stop) = (socket.clone(), stop.clone());
+            // Who has no proxies doesn't look for any.
+            let proxies = proxies.any().then(|| proxies.clone());
             let thread = thread::Builder::new()
                 .name(format!("udp-{number}"))
-                .spawn(move || udp::serve(&its_socket, &mut live, &its_stop))
+                .spawn(move || match proxies {
+                    None => udp::serve(&its_socket, &mut live, &its_stop),
+                    Some(proxies) => udp::serve(&its_socket, &mut Behind { proxies, responder: live }, &its_stop),
+                })
                 .context("the system gives no threads")?;
             threads.push((socket, thread));
         }
@@ -272,7 +308,10 @@ struct Parts<'a> {
     health: &'a Arc<Health>,
     /// Somebody at the admin port wants a reload.
     reload: &'a Notify,
+    /// The certificate is to be read again.
+    recertify: &'a Notify,
     server: &'a tcp::Server<Live>,
+    doors: Option<&'a Doors>,
 }
 
 /// What may change while the server runs.
@@ -299,7 +338,7 @@ impl Control {
         &mut self,
         loader: Loader,
         mut eyes: Watch,
-        Parts { served, health, reload, server }: Parts<'_>,
+        Parts { served, health, reload, recertify, server, doors }: Parts<'_>,
         mut signals: Signals,
         mut asking: Asking,
     ) -> Signals {
@@ -318,6 +357,7 @@ impl Control {
                     }
                     tracing::info!("told to reload");
                     self.read_settings();
+                    recertify.notify_one();
                     again = true;
                 }
                 () = eyes.changed() => again = true,
@@ -341,7 +381,12 @@ impl Control {
                     let upstream = Arc::new(upstream);
                     served.rcu(|snapshot| snapshot.with_upstream(upstream.clone()));
                 }
-                _ = housekeeping.tick() => server.housekeep(),
+                _ = housekeeping.tick() => {
+                    server.housekeep();
+                    if let Some(doors) = doors {
+                        doors.housekeep();
+                    }
+                }
             }
             if again && let Some(mut own) = loader.take() {
                 again = false;
@@ -396,9 +441,11 @@ impl Control {
                 if fixed(&config) != fixed(&self.config)
                     || (config.workers, config.admin, &config.tcp, config.log)
                         != (self.config.workers, self.config.admin, &self.config.tcp, self.config.log)
+                    || (&config.doors, &config.proxy) != (&self.config.doors, &self.config.proxy)
                 {
                     tracing::warn!(
-                        "settings of addresses, folders, workers, logs and TCP limits take effect at the next start"
+                        "settings of addresses, folders, workers, logs, connections and proxies take effect at the \
+                         next start"
                     );
                 }
                 self.config = config;

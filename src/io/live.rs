@@ -42,6 +42,16 @@ impl Live {
         self
     }
 
+    /// Whether the last answer may be another one for another client.
+    pub fn is_personal(&self) -> bool {
+        self.worker.is_personal()
+    }
+
+    /// Whether the last question asked for a keepalive.
+    pub fn keepalive_asked(&self) -> bool {
+        self.worker.keepalive_asked()
+    }
+
     /// What it counts.
     pub fn counters(&self) -> Arc<Counters> {
         self.worker.counters()

@@ -1,39 +1,19 @@
 //! The TCP server (RFC 7766): pipelined queries, bounded memory, and room for a newcomer however many stay silent.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-use super::Responder;
+use super::crowd::Crowd;
+use super::framed::Parties;
+use super::proxy::Proxies;
+use super::turns::Turns;
+use super::{Responder, accept};
 use crate::config::TcpLimits;
-
-/// The longest message TCP can frame (RFC 1035 4.2.2).
-const MESSAGE_MAX: usize = 65_535;
-
-/// Each message is preceded by its length.
-const PREFIX: usize = 2;
-
-/// Read at once. Most queries take a hundredth of it; a longer message grows the buffer to what it announced.
-const READ_CHUNK: usize = 4096;
-
-/// Replies wait for each other up to this, then they are written before the next query is answered.
-const BUFFERED_MAX: usize = 65_536;
-
-/// The longest a listener rests when it cannot accept.
-const ACCEPT_REST_MAX: Duration = Duration::from_secs(1);
-
-/// Once the server is to stop, queries are still read for so long: those that had come may not have been seen yet.
-const LAST_CALL: Duration = Duration::from_millis(50);
 
 /// Connections the kernel completes while we are busy.
 const BACKLOG: i32 = 1024;
@@ -41,260 +21,40 @@ const BACKLOG: i32 = 1024;
 /// All that the connections of a server share.
 pub struct Server<R> {
     limits: TcpLimits,
-    /// Counts what happens, so that it can be told what happened longest ago.
-    events: AtomicU64,
-    /// Connections take turns: each has one of them by its number, with room for the longest reply.
-    responders: Vec<Mutex<(R, Box<[u8]>)>>,
-    connections: Mutex<Connections>,
+    turns: Turns<R>,
+    crowd: Arc<Crowd>,
+    proxies: Arc<Proxies>,
 }
 
 impl<R: Responder + 'static> Server<R> {
     /// There must be at least one responder; one for each thread that runs connections keeps them from waiting.
     pub fn new(limits: TcpLimits, responders: Vec<R>) -> Server<R> {
-        assert!(!responders.is_empty());
-        let with_room = |responder| Mutex::new((responder, vec![0_u8; MESSAGE_MAX].into_boxed_slice()));
-        Server {
-            limits,
-            events: AtomicU64::new(0),
-            responders: responders.into_iter().map(with_room).collect(),
-            connections: Mutex::new(Connections::default()),
-        }
+        let crowd = Crowd::new(limits.connections_max, limits.client_max);
+        Server { limits, turns: Turns::new(responders), crowd, proxies: Arc::default() }
+    }
+
+    /// From these a PROXY header is expected.
+    pub fn behind(self, proxies: Arc<Proxies>) -> Server<R> {
+        Server { proxies, ..self }
     }
 
     /// Lets go of what the responders keep between batches.
     pub fn housekeep(&self) {
-        for responder in &self.responders {
-            lock(responder).0.begin();
-        }
+        self.turns.housekeep();
     }
 
     /// Accepts and serves connections until `stop` turns true, then answers the queries that had come by then.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let mut running = JoinSet::new();
-        let mut failures = 0_u32;
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => break,
-                Some(_) = running.join_next() => continue,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, client)) => {
-                    failures = 0;
-                    let server = self.clone();
-                    let stop = stop.clone();
-                    let place = lock(&self.connections).admit(client.ip(), self.event(), &self.limits);
-                    running.spawn(async move {
-                        server.converse(stream, client.ip(), &place, stop).await;
-                        lock(&server.connections).leave(place.id);
-                    });
-                }
-                // The client was gone before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    if failures == 0 {
-                        tracing::error!(%error, "cannot accept TCP connections; closing idle ones and trying on");
-                    }
-                    lock(&self.connections).close_idlest(|_| true);
-                    let rest = Duration::from_millis(10 << failures.min(7)).min(ACCEPT_REST_MAX);
-                    failures = failures.saturating_add(1);
-                    sleep(rest).await;
-                }
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
+        let (crowd, proxies) = (self.crowd.clone(), self.proxies.clone());
+        accept::each(listener, &crowd, &proxies, stop.clone(), move |stream, client, seat| {
+            let (server, stop) = (self.clone(), stop.clone());
+            async move {
+                let Server { turns, limits, .. } = &*server;
+                Parties { client, seat: &seat, turns, limits }.converse(stream, stop).await;
             }
-        }
-        drop(listener);
-        while running.join_next().await.is_some() {}
+        })
+        .await;
     }
-
-    fn event(&self) -> u64 {
-        self.events.fetch_add(1, Ordering::Relaxed)
-    }
-
-    async fn converse(&self, mut stream: TcpStream, client: IpAddr, place: &Place, stop: watch::Receiver<bool>) {
-        // Without it a reply waits for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
-        tokio::select! {
-            biased;
-            () = place.close.notified() => {}
-            // However it ended, the client knows as much as we do.
-            _ = self.exchange(&mut stream, client, place, stop) => {}
-        }
-    }
-
-    /// Reads, answers and writes in turn, so that a client that doesn't read its replies isn't read either.
-    async fn exchange(
-        &self,
-        stream: &mut TcpStream,
-        client: IpAddr,
-        place: &Place,
-        mut stop: watch::Receiver<bool>,
-    ) -> io::Result<()> {
-        let mut input = Input::default();
-        let mut output = Vec::new();
-        let mut waiting_since = Instant::now();
-        let mut last_call = None;
-        loop {
-            input.make_room();
-            let patience = if input.is_empty() { self.limits.idle } else { self.limits.read };
-            let deadline = waiting_since + patience;
-            let reading = timeout_at(last_call.unwrap_or(deadline).min(deadline), stream.read_buf(&mut input.bytes));
-            let length = tokio::select! {
-                biased;
-                read = reading => match read {
-                    Err(_) if last_call.is_some() => 0,
-                    read => read??,
-                },
-                _ = stop.wait_for(|stop| *stop), if last_call.is_none() => {
-                    last_call = Some(Instant::now() + LAST_CALL);
-                    continue;
-                }
-            };
-            if length == 0 {
-                return stream.shutdown().await;
-            }
-            if input.bytes.len() == length {
-                waiting_since = Instant::now();
-            }
-            while input.has_message() {
-                place.last_active.store(self.event(), Ordering::Relaxed);
-                self.answer(place.id, client, &mut input, &mut output);
-                timeout(self.limits.write, stream.write_all(&output)).await??;
-                output.clear();
-                output.shrink_to(READ_CHUNK);
-                waiting_since = Instant::now();
-            }
-        }
-    }
-
-    /// Answers complete messages until there is none left, or enough to write.
-    fn answer(&self, connection: u64, client: IpAddr, input: &mut Input, output: &mut Vec<u8>) {
-        let turn = (connection % self.responders.len() as u64) as usize;
-        let (responder, reply) = &mut *lock(&self.responders[turn]);
-        responder.begin();
-        while output.len() < BUFFERED_MAX
-            && let Some(message) = input.take_message()
-        {
-            let length = responder.respond(message, client, reply);
-            if length > 0
-                && let Ok(prefix) = u16::try_from(length)
-            {
-                output.extend_from_slice(&prefix.to_be_bytes());
-                output.extend_from_slice(&reply[..length]);
-            }
-        }
-    }
-}
-
-/// Bytes read and not yet answered.
-#[derive(Default)]
-struct Input {
-    bytes: Vec<u8>,
-    /// Where the next message begins; all before it is answered.
-    at: usize,
-}
-
-impl Input {
-    fn is_empty(&self) -> bool {
-        self.at == self.bytes.len()
-    }
-
-    fn next_length(&self) -> Option<usize> {
-        let prefix = self.bytes.get(self.at..self.at + PREFIX)?;
-        Some(usize::from(u16::from_be_bytes([prefix[0], prefix[1]])))
-    }
-
-    fn has_message(&self) -> bool {
-        self.next_length().is_some_and(|length| self.bytes.len() - self.at >= PREFIX + length)
-    }
-
-    fn take_message(&mut self) -> Option<&[u8]> {
-        let start = self.at + PREFIX;
-        let end = start + self.next_length()?;
-        let message = self.bytes.get(start..end)?;
-        self.at = end;
-        Some(message)
-    }
-
-    /// Room grows with what was received, not with what a message announces, and a silent client keeps little.
-    fn make_room(&mut self) {
-        self.bytes.drain(..self.at);
-        self.at = 0;
-        if self.bytes.is_empty() {
-            self.bytes.shrink_to(READ_CHUNK);
-        }
-        if self.bytes.capacity() - self.bytes.len() < READ_CHUNK / 2 {
-            self.bytes.reserve(READ_CHUNK);
-        }
-    }
-}
-
-/// A connection's place among all of them.
-struct Place {
-    id: u64,
-    client: IpAddr,
-    /// The event when it was last useful: it was opened, or whole messages had come.
-    last_active: AtomicU64,
-    close: Notify,
-}
-
-/// Who is connected.
-#[derive(Default)]
-struct Connections {
-    next: u64,
-    open: HashMap<u64, Arc<Place>>,
-    clients: HashMap<IpAddr, usize>,
-}
-
-impl Connections {
-    /// Takes a connection in, and closes the one idle for longest where there was no room for another.
-    fn admit(&mut self, address: IpAddr, event: u64, limits: &TcpLimits) -> Arc<Place> {
-        let client = network(address);
-        if self.clients.get(&client).is_some_and(|count| *count >= limits.client_max) {
-            self.close_idlest(|place| place.client == client);
-        }
-        if self.open.len() >= limits.connections_max {
-            self.close_idlest(|_| true);
-        }
-        let id = self.next;
-        self.next += 1;
-        let place = Arc::new(Place { id, client, last_active: AtomicU64::new(event), close: Notify::new() });
-        self.open.insert(id, place.clone());
-        *self.clients.entry(client).or_default() += 1;
-        place
-    }
-
-    fn close_idlest(&mut self, among: impl Fn(&Place) -> bool) {
-        let candidates = self.open.values().filter(|place| among(place));
-        let idlest = candidates.min_by_key(|place| place.last_active.load(Ordering::Relaxed)).cloned();
-        if let Some(place) = idlest {
-            place.close.notify_one();
-            self.leave(place.id);
-        }
-    }
-
-    fn leave(&mut self, id: u64) {
-        let Some(place) = self.open.remove(&id) else { return };
-        if let Some(count) = self.clients.get_mut(&place.client) {
-            *count -= 1;
-            if *count == 0 {
-                self.clients.remove(&place.client);
-            }
-        }
-    }
-}
-
-/// Whom a connection counts for: one person often has a whole IPv6 network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
-    }
-}
-
-/// A panic elsewhere leaves these values whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Binds the listener of an address. Fails where another server listens.
@@ -314,9 +74,11 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpStream;
+    use std::net::{IpAddr, TcpStream};
+    use std::time::Duration;
 
     use super::*;
+    use crate::io::turns::MESSAGE_MAX;
 
     /// Replies with as many bytes as the message says in its first two, all equal to its third.
     struct Repeat;

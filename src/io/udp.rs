@@ -36,6 +36,13 @@ pub fn claim(address: SocketAddr) -> io::Result<()> {
     socket_for(address)?.bind(&address.into())
 }
 
+/// Binds a socket that shares its address with nobody.
+pub fn bind_alone(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = socket_for(address)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
 fn socket_for(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {

@@ -32,6 +32,7 @@ const WRITING_FILES_MAX: usize = 1024;
 /// Eyes on some folders.
 pub struct Watch {
     folders: Vec<PathBuf>,
+    depth: RecursiveMode,
     watcher: Option<RecommendedWatcher>,
     watched: Vec<PathBuf>,
     seen: Arc<Seen>,
@@ -57,6 +58,20 @@ struct Changes {
 impl Watch {
     /// Watches from now on. A folder need not be there; it may come, and go, and be another one than before.
     pub fn new(folders: Vec<PathBuf>) -> Watch {
+        Watch::at(folders, RecursiveMode::Recursive)
+    }
+
+    /// Watches the folders that these files lie in, and nothing below: a file may be put in another's place, or a link
+    /// beside it that leads to it.
+    pub fn beside<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Watch {
+        let absolute = files.into_iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+        let mut folders: Vec<_> = absolute.filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
+        folders.sort();
+        folders.dedup();
+        Watch::at(folders, RecursiveMode::NonRecursive)
+    }
+
+    fn at(folders: Vec<PathBuf>, depth: RecursiveMode) -> Watch {
         let folders: Vec<_> = folders.into_iter().map(|one| std::path::absolute(&one).unwrap_or(one)).collect();
         let seen = Arc::new(Seen::default());
         let names = places(&folders).into_iter().filter_map(|(_, name)| name).collect();
@@ -68,7 +83,7 @@ impl Watch {
                 None
             }
         };
-        let mut watch = Watch { folders, watcher, watched: Vec::new(), seen, poll: Instant::now() };
+        let mut watch = Watch { folders, depth, watcher, watched: Vec::new(), seen, poll: Instant::now() };
         watch.look();
         watch
     }
@@ -114,7 +129,7 @@ impl Watch {
             let _ = watcher.unwatch(&path);
         }
         let parents = places(&self.folders).into_iter().map(|(parent, _)| (parent, RecursiveMode::NonRecursive));
-        let folders = self.folders.iter().map(|folder| (folder.clone(), RecursiveMode::Recursive));
+        let folders = self.folders.iter().map(|folder| (folder.clone(), self.depth));
         for (path, mode) in parents.chain(folders) {
             if self.watched.contains(&path) {
                 continue;
@@ -260,6 +275,25 @@ mod tests {
                 deed(folder.path());
                 timeout(Duration::from_secs(20), watch.changed()).await.unwrap_or_else(|_| panic!("{what}"));
             }
+        });
+    }
+
+    #[test]
+    fn a_file_is_watched_through_a_link_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (version, name) in [("1", "one"), ("2", "two")] {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join("cert.pem"), version).unwrap();
+        }
+        symlink("one", at("..data")).unwrap();
+        symlink("..data/cert.pem", at("cert.pem")).unwrap();
+        block_on(async {
+            let mut watch = Watch::beside(&[at("cert.pem"), at("key.pem")]);
+            symlink("two", at("next")).unwrap();
+            fs::rename(at("next"), at("..data")).unwrap();
+            timeout(Duration::from_secs(20), watch.changed()).await.unwrap();
+            assert_eq!(fs::read(at("cert.pem")).unwrap(), b"2");
         });
     }
 

@@ -8,6 +8,10 @@ use crate::wire::rtype::Rcode;
 pub enum Counter {
     Udp,
     Tcp,
+    Tls,
+    Https,
+    Http3,
+    Quic,
     /// Packets that get no reply.
     Silent,
     Truncated,
@@ -19,8 +23,23 @@ pub enum Counter {
 }
 
 /// The names of `Counter`, in their order.
-pub const NAMES: [&str; 8] =
-    ["udp", "tcp", "silent", "truncated", "limit-dropped", "limit-slipped", "limit-leaked", "limit-dry-run"];
+pub const NAMES: [&str; 12] = [
+    "udp",
+    "tcp",
+    "tls",
+    "https",
+    "h3",
+    "quic",
+    "silent",
+    "truncated",
+    "limit-dropped",
+    "limit-slipped",
+    "limit-leaked",
+    "limit-dry-run",
+];
+/// … of them, those that are transports.
+pub const TRANSPORTS: [Counter; 6] =
+    [Counter::Udp, Counter::Tcp, Counter::Tls, Counter::Https, Counter::Http3, Counter::Quic];
 /// The policies that are counted, by their words.
 pub const POLICIES: [&str; 8] =
     ["simple", "weighted", "failover", "latency", "geolocation", "geoproximity", "ip-based", "multivalue"];

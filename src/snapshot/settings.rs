@@ -49,6 +49,8 @@ pub struct Settings {
     pub ecs_from: EcsFrom,
     /// The idle timeout told to TCP clients that ask (RFC 7828), in tenths of a second; none: it is not told.
     pub tcp_keepalive: Option<u16>,
+    /// The same for clients over TLS.
+    pub tls_keepalive: Option<u16>,
     pub geoproximity_formula: GeoproximityFormula,
 }
 
@@ -112,6 +114,7 @@ impl Settings {
             chaos_identity: None,
             ecs_from: EcsFrom::Everyone,
             tcp_keepalive: Some(100),
+            tls_keepalive: Some(300),
             geoproximity_formula: GeoproximityFormula::Of2026,
         }
     }
@@ -127,6 +130,7 @@ impl Settings {
             udp_payload_max: UDP_PAYLOAD_ROUTE53,
             chaos_version: None,
             tcp_keepalive: None,
+            tls_keepalive: None,
             ..Settings::modern()
         }
     }

@@ -244,18 +244,18 @@ impl Counts {
 }
 
 /// A record in a packet, its owner passed over.
-struct Record<'a> {
+pub(super) struct Record<'a> {
     owner_is_root: bool,
-    rtype: Type,
+    pub rtype: Type,
     class: u16,
-    ttl: [u8; 4],
-    data: &'a [u8],
-    end: usize,
+    pub ttl: [u8; 4],
+    pub data: &'a [u8],
+    pub end: usize,
 }
 
 impl<'a> Record<'a> {
     #[inline]
-    fn read(packet: &'a [u8], at: usize) -> Option<Record<'a>> {
+    pub fn read(packet: &'a [u8], at: usize) -> Option<Record<'a>> {
         let owner_is_root = *packet.get(at)? == 0;
         let at = if owner_is_root { at + 1 } else { owner_end(packet, at)? };
         let &[type_high, type_low, class_high, class_low, a, b, c, d, length_high, length_low] =
@@ -275,7 +275,7 @@ impl<'a> Record<'a> {
 
 /// The end of an owner name. Compression is legal here; a pointer ends the name, and is never followed.
 #[cold]
-fn owner_end(packet: &[u8], start: usize) -> Option<usize> {
+pub(super) fn owner_end(packet: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         let length = usize::from(*packet.get(at)?);

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Admin, Reply};
 use crate::control::{Histogram, LATENCY_BOUNDS};
-use crate::respond::counters::{Counter, Counters};
+use crate::io::doors::Doors;
+use crate::respond::counters::{Counter, Counters, NAMES, TRANSPORTS};
 
 pub fn reply(admin: &Admin) -> Reply {
     let body = text(admin).into_bytes();
@@ -50,8 +51,8 @@ fn text(admin: &Admin) -> String {
     let sum = |of: &dyn Fn(&Counters) -> u64| workers.iter().map(|counters| of(counters)).sum::<u64>();
 
     text.head("fingerpost_queries_total", "counter", "Messages received, by transport.");
-    for (transport, counter) in [("udp", Counter::Udp), ("tcp", Counter::Tcp)] {
-        let labels = format!("transport=\"{transport}\"");
+    for counter in TRANSPORTS {
+        let labels = format!("transport=\"{}\"", NAMES[counter as usize]);
         text.line("fingerpost_queries_total", &labels, sum(&|counters| counters.get(counter)));
     }
     let silent = sum(&|counters| counters.get(Counter::Silent));
@@ -89,8 +90,35 @@ fn text(admin: &Admin) -> String {
     text.one("fingerpost_zones_failed", "gauge", "Zones whose file has errors.", get(&loads.failed));
     text.one("fingerpost_reloads_total", "counter", "Reloads.", get(&loads.reloads));
     text.one("fingerpost_reloads_failed_total", "counter", "Reloads that failed.", get(&loads.reloads_failed));
+    let result = |result| format!("result=\"{result}\"");
+    text.head("fingerpost_proxy_headers_total", "counter", "PROXY headers of connections and datagrams, by result.");
+    text.line("fingerpost_proxy_headers_total", &result("accepted"), get(&admin.proxies.accepted));
+    text.line("fingerpost_proxy_headers_total", &result("refused"), get(&admin.proxies.refused));
+    if let Some(open) = &admin.doors {
+        doors(open, &mut text);
+    }
     health(admin, &mut text);
     text.0
+}
+
+fn doors(doors: &Doors, text: &mut Text) {
+    text.head("fingerpost_handshakes_total", "counter", "Handshakes of encrypted connections, by how they ended.");
+    for (transport, result, count) in doors.counts.handshakes() {
+        let labels = format!("transport=\"{transport}\",result=\"{result}\"");
+        text.line("fingerpost_handshakes_total", &labels, count);
+    }
+    let (open, closed_for_room) = doors.connections();
+    let (refused, violations) = doors.counts.turned_away();
+    text.one("fingerpost_encrypted_connections", "gauge", "Encrypted connections that are open.", open as u64);
+    text.head("fingerpost_encrypted_connections_closed_total", "counter", "Connections turned away, by why.");
+    for (why, count) in [("room", closed_for_room), ("handshakes", refused), ("protocol", violations)] {
+        text.line("fingerpost_encrypted_connections_closed_total", &format!("why=\"{why}\""), count);
+    }
+    let swaps = [("done", &doors.certificate.swaps), ("failed", &doors.certificate.swaps_failed)];
+    text.head("fingerpost_certificate_swaps_total", "counter", "Changes of the certificate, by result.");
+    for (result, count) in swaps {
+        text.line("fingerpost_certificate_swaps_total", &format!("result=\"{result}\""), count.load(Ordering::Relaxed));
+    }
 }
 
 fn health(admin: &Admin, text: &mut Text) {

@@ -65,6 +65,8 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
     Arc::new(Admin {
         health,
         counters: vec![Arc::default()],
+        doors: None,
+        proxies: Arc::default(),
         loads: Arc::default(),
         reload: Arc::default(),
         token: token.map(String::from),

@@ -1,0 +1,229 @@
+//! Who is connected, over all listeners that share their limits, and who has to go when there is no room.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// All connections that share limits.
+pub struct Crowd {
+    /// Beyond, the connection useful longest ago is closed.
+    connections_max: usize,
+    /// Of one client: an IPv4 address, or an IPv6 network of 64 bits.
+    client_max: usize,
+    /// Counts what happens, so that it can be told what happened longest ago.
+    events: AtomicU64,
+    closed_for_room: AtomicU64,
+    connections: Mutex<Connections>,
+}
+
+/// A connection's place among all of them, given back when it is dropped.
+pub struct Seat {
+    crowd: Arc<Crowd>,
+    place: Arc<Place>,
+}
+
+struct Place {
+    id: u64,
+    /// The event when it was last useful: it was opened, or whole messages had come.
+    last_active: AtomicU64,
+    close: Notify,
+}
+
+#[derive(Default)]
+struct Connections {
+    next: u64,
+    open: HashMap<u64, Open>,
+    clients: HashMap<IpAddr, usize>,
+}
+
+struct Open {
+    place: Arc<Place>,
+    /// Whom it counts for; none as long as a proxy hasn't said.
+    client: Option<IpAddr>,
+}
+
+impl Crowd {
+    pub fn new(connections_max: usize, client_max: usize) -> Arc<Crowd> {
+        Arc::new(Crowd {
+            connections_max,
+            client_max,
+            events: AtomicU64::new(0),
+            closed_for_room: AtomicU64::new(0),
+            connections: Mutex::default(),
+        })
+    }
+
+    /// Takes a connection in, and closes the one idle for longest where there was no room for another. It counts for
+    /// its client, or for nobody as long as that is not known.
+    pub fn admit(self: &Arc<Self>, client: Option<IpAddr>) -> Seat {
+        let event = self.event();
+        let mut connections = self.lock();
+        if connections.open.len() >= self.connections_max {
+            self.close(&mut connections, |_| true);
+        }
+        let id = connections.next;
+        connections.next += 1;
+        let place = Arc::new(Place { id, last_active: AtomicU64::new(event), close: Notify::new() });
+        if let Some(client) = client {
+            self.make_room_for(&mut connections, network(client));
+        }
+        connections.enter(place.clone(), client.map(network));
+        drop(connections);
+        Seat { crowd: self.clone(), place }
+    }
+
+    /// Closes the connection that was useful longest ago.
+    pub fn close_idlest(&self) {
+        self.close(&mut self.lock(), |_| true);
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// How many were closed to make room for others.
+    pub fn closed_for_room(&self) -> u64 {
+        self.closed_for_room.load(Ordering::Relaxed)
+    }
+
+    fn make_room_for(&self, connections: &mut Connections, client: IpAddr) {
+        if connections.clients.get(&client).is_some_and(|count| *count >= self.client_max) {
+            self.close(connections, |open| open.client == Some(client));
+        }
+    }
+
+    fn close(&self, connections: &mut Connections, among: impl Fn(&Open) -> bool) {
+        let candidates = connections.open.values().filter(|open| among(open)).map(|open| &open.place);
+        let idlest = candidates.min_by_key(|place| place.last_active.load(Ordering::Relaxed)).cloned();
+        if let Some(place) = idlest {
+            place.close.notify_one();
+            connections.leave(place.id);
+            self.closed_for_room.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn event(&self) -> u64 {
+        self.events.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A panic elsewhere leaves the connections whole.
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connections {
+    fn enter(&mut self, place: Arc<Place>, client: Option<IpAddr>) {
+        self.open.insert(place.id, Open { place, client });
+        if let Some(client) = client {
+            *self.clients.entry(client).or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self, id: u64) {
+        let Some(Open { client: Some(client), .. }) = self.open.remove(&id) else { return };
+        if let Some(count) = self.clients.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&client);
+            }
+        }
+    }
+}
+
+impl Seat {
+    /// One number for each connection, counted from 0.
+    pub fn id(&self) -> u64 {
+        self.place.id
+    }
+
+    /// It was useful just now.
+    pub fn used(&self) {
+        self.place.last_active.store(self.crowd.event(), Ordering::Relaxed);
+    }
+
+    /// Comes when somebody else needs the place.
+    pub async fn taken(&self) {
+        self.place.close.notified().await;
+    }
+
+    /// From now on it counts for this client.
+    pub fn belongs_to(&self, client: IpAddr) {
+        let client = network(client);
+        let mut connections = self.crowd.lock();
+        // It may have been closed for room meanwhile.
+        if !connections.open.contains_key(&self.place.id) {
+            return;
+        }
+        connections.leave(self.place.id);
+        self.crowd.make_room_for(&mut connections, client);
+        connections.enter(self.place.clone(), Some(client));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.crowd.lock().leave(self.place.id);
+    }
+}
+
+/// Whom a connection counts for: one person often has a whole IPv6 network of 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn was_taken(seat: &Seat) -> bool {
+        use std::task::{Context, Poll, Waker};
+        let mut taken = std::pin::pin!(seat.taken());
+        taken.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+    }
+
+    fn client(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn the_one_useful_longest_ago_makes_room() {
+        let crowd = Crowd::new(3, 9);
+        let seats = [(); 3].map(|()| crowd.admit(client("192.0.2.1")));
+        seats[0].used();
+        let _fourth = crowd.admit(client("192.0.2.2"));
+        assert_eq!(seats.each_ref().map(was_taken), [false, true, false]);
+        assert_eq!((crowd.count(), crowd.closed_for_room()), (3, 1));
+        drop(seats);
+        assert_eq!(crowd.count(), 1);
+    }
+
+    #[test]
+    fn a_client_with_too_many_makes_room_itself() {
+        let crowd = Crowd::new(9, 2);
+        let other = crowd.admit(client("2001:db8:0:1::1"));
+        let own = ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::"].map(|text| crowd.admit(client(text)));
+        assert_eq!(own.each_ref().map(was_taken), [true, false, false]);
+        assert!(!was_taken(&other));
+    }
+
+    #[test]
+    fn behind_a_proxy_it_counts_for_the_client_once_that_is_known() {
+        let crowd = Crowd::new(9, 2);
+        let seats = [(); 4].map(|()| crowd.admit(None));
+        assert_eq!(seats.each_ref().map(was_taken), [false; 4]);
+        for (seat, text) in seats.iter().zip(["192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.1"]) {
+            seat.belongs_to(text.parse().unwrap());
+        }
+        assert_eq!(seats.each_ref().map(was_taken), [true, false, false, false]);
+        drop(seats);
+        assert!(crowd.lock().clients.is_empty());
+    }
+}

@@ -1,0 +1,143 @@
+//! DNS over HTTPS (RFC 8484) over TCP: HTTP/2, and HTTP/1.1 for clients that have nothing better.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::super::accept;
+use super::super::turns::MESSAGE_MAX;
+use super::counts::Door;
+use super::doh::{self, Asked};
+use super::{Doors, FAREWELL, HEADERS_MAX, Visit};
+
+const H2: &str = "h2";
+pub const ALPN: [&str; 2] = [H2, "http/1.1"];
+
+/// Streams that a client opened and took back before we looked; more are an attack (CVE-2023-44487). As hyper has it.
+const PENDING_RESETS_MAX: usize = 20;
+
+/// What one connection keeps of replies that its client doesn't take yet: a few of the longest.
+const SEND_BUFFER_MAX: usize = 4 * MESSAGE_MAX;
+
+/// Header lines over HTTP/1.1; ours.
+const HEADER_LINES_MAX: usize = 64;
+
+pub async fn serve(doors: Arc<Doors>, acceptor: TlsAcceptor, listener: TcpListener, stop: watch::Receiver<bool>) {
+    let (crowd, proxies) = (doors.crowd.clone(), doors.proxies.clone());
+    let builder = Arc::new(builder(&doors));
+    accept::each(listener, &crowd, &proxies, stop.clone(), move |stream, client, seat| {
+        let (doors, acceptor, builder, mut stop) = (doors.clone(), acceptor.clone(), builder.clone(), stop.clone());
+        async move {
+            let shaken = doors.shake_hands(Door::Https, &acceptor, stream, &seat, &mut stop).await;
+            let Some(stream) = shaken else { return };
+            let visit = Arc::new(Visit::new(doors, client, seat));
+            converse(&visit, &builder, stream, stop).await;
+        }
+    })
+    .await;
+}
+
+fn builder(doors: &Doors) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let window = MESSAGE_MAX as u32;
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(doors.limits.streams_max)
+        .max_header_list_size(HEADERS_MAX as u32)
+        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_send_buf_size(SEND_BUFFER_MAX)
+        .initial_stream_window_size(window)
+        .initial_connection_window_size(4 * window);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(HEADERS_MAX)
+        .max_headers(HEADER_LINES_MAX)
+        .header_read_timeout(doors.limits.idle);
+    builder
+}
+
+/// Answers requests side by side until the client leaves, is idle for too long, has to make room, or the server stops.
+async fn converse(
+    visit: &Arc<Visit>,
+    builder: &Builder<TokioExecutor>,
+    stream: TlsStream<TcpStream>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let spoken = stream.get_ref().1.alpn_protocol();
+    let builder =
+        if spoken == Some(H2.as_bytes()) { builder.clone().http2_only() } else { builder.clone().http1_only() };
+    let enough = Arc::new(Notify::new());
+    let service = {
+        let (visit, enough) = (visit.clone(), enough.clone());
+        service_fn(move |request| {
+            let (visit, enough) = (visit.clone(), enough.clone());
+            async move {
+                let response = answer(&visit, request).await;
+                visit.touch();
+                if visit.asked_enough() {
+                    enough.notify_one();
+                }
+                Ok::<_, Infallible>(response.map(Full::new))
+            }
+        })
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut deadline = visit.idle_until();
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = visit.seat.taken() => return,
+            // However it ended, the client knows as much as we do.
+            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|stop| *stop), if !ending => ending = true,
+            () = enough.notified(), if !ending => ending = true,
+            () = sleep_until(deadline) => {
+                if ending {
+                    return;
+                }
+                deadline = visit.idle_until();
+                ending = deadline <= Instant::now();
+                if !ending {
+                    continue;
+                }
+            }
+        }
+        // The client is told which questions still get their answers, and these are answered.
+        connection.as_mut().graceful_shutdown();
+        deadline = Instant::now() + FAREWELL;
+    }
+}
+
+async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<Bytes> {
+    let doors = &*visit.doors;
+    match doh::question(&doors.path, request.method(), request.uri(), request.headers()) {
+        Ok(Asked::Message(message)) => doh::response(visit, &doors.https, &message),
+        Ok(Asked::Body) => {
+            let body = Limited::new(request.into_body(), MESSAGE_MAX).collect();
+            match timeout(doors.framed.read, body).await {
+                Ok(Ok(body)) => doh::response(visit, &doors.https, &body.to_bytes()),
+                Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                    doh::refusal(StatusCode::PAYLOAD_TOO_LARGE)
+                }
+                Ok(Err(_)) => doh::refusal(StatusCode::BAD_REQUEST),
+                Err(_) => doh::refusal(StatusCode::REQUEST_TIMEOUT),
+            }
+        }
+        Err(status) => doh::refusal(status),
+    }
+}
