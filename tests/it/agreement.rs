@@ -138,9 +138,9 @@ impl Bench {
     /// The longest reply that the client takes and the server sends (RFC 6891, 6.2.3 to 6.2.5).
     fn limit(&self, ask: &Ask, transport: Transport) -> usize {
         match (transport, &ask.edns) {
-            (Transport::Tcp, _) => 65_535,
             (Transport::Udp, None) => 512,
             (Transport::Udp, Some(edns)) => usize::from(edns.size.clamp(512, self.settings.udp_payload_max)),
+            _ => 65_535,
         }
     }
 

@@ -3,6 +3,11 @@
 mod agreement;
 mod allocations;
 mod denial;
+mod doors;
+mod doors_hostile;
+mod doors_proxy;
+mod doors_same;
+mod doors_swap;
 mod folders;
 mod fuzz;
 mod limits;

@@ -66,7 +66,16 @@ pub async fn converse(connection: Connection, visit: Arc<Visit>, mut stop: watch
     connection.close(NO_ERROR, b"");
 }
 
-async fn answer(visit: Arc<Visit>, mut send: SendStream, mut receive: RecvStream) -> Result<(), Violation> {
+async fn answer(visit: Arc<Visit>, mut send: SendStream, receive: RecvStream) -> Result<(), Violation> {
+    let answered = exchange(&visit, &mut send, receive).await;
+    if answered.is_err() {
+        // Left to itself the stream would end well, with an empty reply.
+        let _ = send.reset(PROTOCOL_ERROR);
+    }
+    answered
+}
+
+async fn exchange(visit: &Visit, send: &mut SendStream, mut receive: RecvStream) -> Result<(), Violation> {
     let patience = &visit.doors.framed;
     let bytes = match timeout(patience.read, receive.read_to_end(PREFIX + MESSAGE_MAX)).await {
         Ok(Ok(bytes)) => bytes,
@@ -79,7 +88,7 @@ async fn answer(visit: Arc<Visit>, mut send: SendStream, mut receive: RecvStream
             return Ok(());
         }
     };
-    let reply = reply(&visit, &bytes)?;
+    let reply = reply(visit, &bytes)?;
     // A client that doesn't want it any more, or doesn't take it, goes without.
     if let Ok(Ok(())) = timeout(patience.write, send.write_all(&reply)).await {
         let _ = send.finish();

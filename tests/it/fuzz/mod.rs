@@ -5,6 +5,7 @@
 
 pub mod seeds;
 
+mod proxy;
 mod query;
 mod respond;
 mod zonefile;
@@ -17,6 +18,7 @@ pub struct Target {
 }
 
 pub const TARGETS: &[Target] = &[
+    Target { name: "proxy", run: proxy::run, seeds: proxy::seeds },
     Target { name: "query", run: query::run, seeds: query::seeds },
     Target { name: "respond", run: respond::run, seeds: respond::seeds },
     Target { name: "zonefile", run: zonefile::run, seeds: zonefile::seeds },
