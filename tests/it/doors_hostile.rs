@@ -136,8 +136,7 @@ fn first_packets(protocol: &str, count: usize) -> Vec<Vec<u8>> {
     block_on(async {
         let certificate = Certificate::new();
         let client = quic_client(&[&certificate], protocol);
-        let attempts: Vec<_> =
-            (0..count).map(|_| client.connect(address, "localhost").expect("an attempt")).collect();
+        let attempts: Vec<_> = (0..count).map(|_| client.connect(address, "localhost").expect("an attempt")).collect();
         let packets = tokio::task::spawn_blocking(move || {
             let mut packets: Vec<Vec<u8>> = Vec::new();
             // A client repeats itself; a packet counts by its connection's name, which stands near its beginning.
