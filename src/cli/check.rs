@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use fingerpost::io::doors::certificate::{Certificate, Files};
 use fingerpost::io::load::Loader;
 use fingerpost::io::terminal::{self, To};
 
@@ -9,7 +10,8 @@ use super::{Common, FINE, FOUND_WRONG};
 
 /// Lists every problem of the zones and the geography
 ///
-/// Each as file:line:column: what, why, what to do. Exit code 0: no errors, 1: errors, 2: the folders cannot be read.
+/// Each as file:line:column: what, why, what to do. Exit code 0: no errors, 1: errors, 2: the folders, the settings or the
+/// certificate they name cannot be read.
 #[derive(Args)]
 pub struct Check {
     #[command(flatten)]
@@ -22,6 +24,9 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> anyhow::Result<u8> {
         let config = self.common.read()?;
+        if let Some(files) = Files::of(&config.doors) {
+            Certificate::read(files)?;
+        }
         let folders = self.common.folders(&config)?;
         let loaded = Loader::new(folders, config.limits, config.settings.clone())?.load()?;
         terminal::show_problems(&loaded.problems, To::Stdout)?;

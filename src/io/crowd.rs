@@ -1,11 +1,21 @@
 //! Who is connected, over all listeners that share their limits, and who has to go when there is no room.
+//!
+//! | newcomers that have asked nothing yet | who goes                                |
+//! |---------------------------------------|-----------------------------------------|
+//! | have more than a quarter of the seats | the newcomer that came first            |
+//! | have no more                          | who has asked, but not for longest      |
+//!
+//! So a flood of silent connections pushes out itself, and a newcomer that means it has time to ask.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+/// One seat in so many is for newcomers, if need be; ours.
+const NEWCOMERS_SHARE: usize = 4;
 
 /// All connections that share limits.
 pub struct Crowd {
@@ -29,6 +39,8 @@ struct Place {
     id: u64,
     /// The event when it was last useful: it was opened, or whole messages had come.
     last_active: AtomicU64,
+    /// A whole message has come.
+    has_asked: AtomicBool,
     close: Notify,
 }
 
@@ -62,11 +74,12 @@ impl Crowd {
         let event = self.event();
         let mut connections = self.lock();
         if connections.open.len() >= self.connections_max {
-            self.close(&mut connections, |_| true);
+            self.close_one(&mut connections, self.connections_max, |_| true);
         }
         let id = connections.next;
         connections.next += 1;
-        let place = Arc::new(Place { id, last_active: AtomicU64::new(event), close: Notify::new() });
+        let (has_asked, close) = Default::default();
+        let place = Arc::new(Place { id, last_active: AtomicU64::new(event), has_asked, close });
         if let Some(client) = client {
             self.make_room_for(&mut connections, network(client));
         }
@@ -75,9 +88,9 @@ impl Crowd {
         Seat { crowd: self.clone(), place }
     }
 
-    /// Closes the connection that was useful longest ago.
+    /// Closes the connection that is of least use.
     pub fn close_idlest(&self) {
-        self.close(&mut self.lock(), |_| true);
+        self.close_one(&mut self.lock(), self.connections_max, |_| true);
     }
 
     /// How many are open.
@@ -92,14 +105,20 @@ impl Crowd {
 
     fn make_room_for(&self, connections: &mut Connections, client: IpAddr) {
         if connections.clients.get(&client).is_some_and(|count| *count >= self.client_max) {
-            self.close(connections, |open| open.client == Some(client));
+            self.close_one(connections, self.client_max, |open| open.client == Some(client));
         }
     }
 
-    fn close(&self, connections: &mut Connections, among: impl Fn(&Open) -> bool) {
-        let candidates = connections.open.values().filter(|open| among(open)).map(|open| &open.place);
-        let idlest = candidates.min_by_key(|place| place.last_active.load(Ordering::Relaxed)).cloned();
-        if let Some(place) = idlest {
+    fn close_one(&self, connections: &mut Connections, seats: usize, among: impl Fn(&Open) -> bool) {
+        let oldest = |has_asked: bool| {
+            let open = connections.open.values().filter(|open| among(open)).map(|open| &open.place);
+            let places = open.filter(move |place| place.has_asked.load(Ordering::Relaxed) == has_asked);
+            let count = places.clone().count();
+            (places.min_by_key(|place| place.last_active.load(Ordering::Relaxed)).cloned(), count)
+        };
+        let ((newcomer, newcomers), (asker, _)) = (oldest(false), oldest(true));
+        let (first, second) = if newcomers > seats / NEWCOMERS_SHARE { (newcomer, asker) } else { (asker, newcomer) };
+        if let Some(place) = first.or(second) {
             place.close.notify_one();
             connections.leave(place.id);
             self.closed_for_room.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +162,7 @@ impl Seat {
 
     /// It was useful just now.
     pub fn used(&self) {
+        self.place.has_asked.store(true, Ordering::Relaxed);
         self.place.last_active.store(self.crowd.event(), Ordering::Relaxed);
     }
 
@@ -195,14 +215,31 @@ mod tests {
 
     #[test]
     fn the_one_useful_longest_ago_makes_room() {
-        let crowd = Crowd::new(3, 9);
-        let seats = [(); 3].map(|()| crowd.admit(client("192.0.2.1")));
-        seats[0].used();
-        let _fourth = crowd.admit(client("192.0.2.2"));
-        assert_eq!(seats.each_ref().map(was_taken), [false, true, false]);
-        assert_eq!((crowd.count(), crowd.closed_for_room()), (3, 1));
+        let crowd = Crowd::new(4, 9);
+        let seats = [(); 4].map(|()| crowd.admit(client("192.0.2.1")));
+        [1, 3, 0, 2].map(|at: usize| seats[at].used());
+        let _fifth = crowd.admit(client("192.0.2.2"));
+        assert_eq!(seats.each_ref().map(was_taken), [false, true, false, false]);
+        assert_eq!((crowd.count(), crowd.closed_for_room()), (4, 1));
         drop(seats);
         assert_eq!(crowd.count(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_silent_ones_pushes_out_itself() {
+        let crowd = Crowd::new(8, 99);
+        let askers = [(); 8].map(|()| crowd.admit(client("192.0.2.1")));
+        askers.iter().for_each(Seat::used);
+        let flood = [(); 50].map(|()| crowd.admit(client("192.0.2.2")));
+        // The quarter for newcomers, and the one too many that shows it.
+        assert_eq!(askers.each_ref().map(was_taken), [true, true, true, false, false, false, false, false]);
+        let newcomers = flood.iter().filter(|seat| !was_taken(seat)).count();
+        assert_eq!(newcomers, 3);
+        assert!(!was_taken(&flood[49]));
+        // Whoever asks is no newcomer any more.
+        flood[49].used();
+        let _more = [(); 50].map(|()| crowd.admit(client("192.0.2.2")));
+        assert!(!was_taken(&flood[49]));
     }
 
     #[test]

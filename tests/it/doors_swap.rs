@@ -98,3 +98,30 @@ fn a_broken_swap_keeps_the_old_certificate_and_says_so() {
     server.says("cert.pem is shown from now on");
     assert_eq!(block_on(shown(&server, &known)), certificates[1].der);
 }
+
+#[test]
+fn a_certificate_that_will_not_do_is_told_in_one_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, other) = (Certificate::new(), Certificate::new());
+    put(folder.path(), "cert.pem", &one.pem);
+    put(folder.path(), "key.pem", &other.key);
+    std::fs::create_dir(folder.path().join("zones")).expect("a folder of zones");
+    put(folder.path(), "settings.toml", "certificate = \"nowhere.pem\"\n");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"];
+    for (arguments, told) in [
+        (&serve[..], "listening for TLS, HTTPS, HTTP/3 or QUIC needs a certificate"),
+        (&[&serve[..], &["--certificate", "nowhere.pem"]].concat(), "the certificate file nowhere.pem cannot be read"),
+        (&[&serve[..], &["--certificate", "cert.pem"]].concat(), "the key file cert.pem has no private key in PEM"),
+        (
+            &[&serve[..], &["--certificate", "cert.pem", "--certificate-key", "key.pem"]].concat(),
+            "the key in key.pem does not belong to the certificate in cert.pem",
+        ),
+        (&["check", "--config", "settings.toml"], "the certificate file nowhere.pem cannot be read"),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+        let output = command.current_dir(folder.path()).args(arguments).output().expect("the program");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.contains(told)), (Some(2), true), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}

@@ -22,6 +22,7 @@ use rustls::{InconsistentKeys, ServerConfig};
 use tokio::sync::Notify;
 
 use super::super::watch::Watch;
+use crate::config;
 
 /// A chain of certificates takes some kilobytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -31,6 +32,15 @@ const FILE_MAX: u64 = 1 << 20;
 pub struct Files {
     pub certificate: PathBuf,
     pub key: PathBuf,
+}
+
+impl Files {
+    /// Those that the settings name.
+    pub fn of(settings: &config::Doors) -> Option<Files> {
+        let certificate = settings.certificate.clone()?;
+        let key = settings.key.clone().unwrap_or_else(|| certificate.clone());
+        Some(Files { certificate, key })
+    }
 }
 
 /// The certificate that is shown now.

@@ -61,19 +61,18 @@ pub fn identity(settings: &config::Doors, host_name: &str) -> Result<Option<Iden
         }
         return Ok(None);
     }
-    match (&settings.certificate, settings.self_signed) {
-        (Some(file), false) => {
-            let key = settings.key.as_ref().unwrap_or(file).clone();
-            let certificate = Certificate::read(Files { certificate: file.clone(), key })?;
+    match (Files::of(settings), settings.self_signed) {
+        (Some(files), false) => {
+            let certificate = Certificate::read(files)?;
             Ok(Some(Identity { certificate: Arc::new(certificate), fingerprints: None }))
         }
         (None, true) => {
             let (certificate, fingerprints) = Certificate::make(names(settings, host_name))?;
             Ok(Some(Identity { certificate: Arc::new(certificate), fingerprints: Some(fingerprints) }))
         }
-        (Some(file), true) => bail!(
+        (Some(files), true) => bail!(
             "there is the certificate file {}, and self_signed, which makes another: leave one of them out",
-            file.display()
+            files.certificate.display()
         ),
         (None, false) => bail!(
             "listening for TLS, HTTPS, HTTP/3 or QUIC needs a certificate: set certificate and certificate_key, or \
