@@ -217,7 +217,7 @@ mod tests {
     fn the_one_useful_longest_ago_makes_room() {
         let crowd = Crowd::new(4, 9);
         let seats = [(); 4].map(|()| crowd.admit(client("192.0.2.1")));
-        [1, 3, 0, 2].map(|at: usize| seats[at].used());
+        [1, 3, 0, 2].iter().for_each(|at: &usize| seats[*at].used());
         let _fifth = crowd.admit(client("192.0.2.2"));
         assert_eq!(seats.each_ref().map(was_taken), [false, true, false, false]);
         assert_eq!((crowd.count(), crowd.closed_for_room()), (4, 1));

@@ -60,8 +60,8 @@ pub fn run(bytes: &[u8]) {
         let transport = if choice & 1 == 0 { Transport::Tcp } else { Transport::Udp };
         let Some(reply) = server.ask(packet, transport) else { return };
         let limit = match transport {
-            Transport::Tcp => 65_535,
             Transport::Udp => usize::from(settings.udp_payload_max.max(512)),
+            _ => 65_535,
         };
         assert!(reply.len() <= limit, "{} bytes", reply.len());
         assert_eq!(reply[..2], packet[..2], "the ID");
