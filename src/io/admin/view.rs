@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::clock::rfc3339;
 use super::super::health::Health;
 use crate::control::{Control, Watched};
 use crate::health::tracker::Past;
 use crate::model::health_check::Kind;
-use crate::moment::Moment;
+use crate::moment::{Moment, rfc3339};
 use crate::snapshot::Snapshot;
 
 /// Names listed for each check; more are counted.
