@@ -1,11 +1,12 @@
 //! `$GENERATE range owner [TTL] [class] type data`: one line, many records, as BIND reads it.
 //!
-//! In the owner and the data, `$` stands for the counter, `${offset,width,radix}` for a changed form of it, and `\$`
-//! or `$$` for a dollar sign. The radix is `d`, `o`, `x`, `X`, or `n` and `N` for hexadecimal digits in reverse with
-//! dots between them.
+//! In the owner and the data `$` stands for the counter, `${offset,width,radix}` for a changed form of it, and `\$` or
+//! `$$` for a dollar sign. The radix is `d`, `o`, `x`, `X`, or `n` and `N` for hexadecimal digits in reverse with dots
+//! between them. So it is in the identifier and the health check of an `; AWS` comment.
 
 use super::reader::{Kind, Reader};
 use super::source::Source;
+use crate::model::Id;
 use crate::wire::rdata;
 use crate::wire::rdata::entry::Entry;
 use crate::wire::rdata::fields::{Fault, Field, Fields, Outcome, digits};
@@ -98,12 +99,26 @@ impl Reader<'_> {
             match &annotation {
                 None => self.plain(source, &owner, ttl, rtype, &data, entry)?,
                 Some((annotation, place)) => {
-                    self.value(source, &owner, ttl, rtype, &data, annotation.clone(), *place)?;
+                    let mut annotation = annotation.clone();
+                    for id in [&mut annotation.identifier, &mut annotation.health_check].into_iter().flatten() {
+                        *id = counted(id, counter).map_err(|fault| blame(fault, place.0, place.1))?;
+                    }
+                    self.value(source, &owner, ttl, rtype, &data, annotation, *place)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// An identifier with the counter in it.
+fn counted(id: &Id, counter: i64) -> Outcome<Id> {
+    if !id.contains('$') {
+        return Ok(id.clone());
+    }
+    let mut out = Vec::new();
+    expand(&template(id.as_bytes(), 0)?, counter, &mut out).ok_or_else(negative)?;
+    Ok(String::from_utf8_lossy(&out).as_ref().into())
 }
 
 fn negative() -> Box<Fault> {
