@@ -3,7 +3,8 @@
 use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, UPSTREAM_TTL, Upstream, What};
 use crate::policy::Seen;
 use crate::snapshot::Snapshot;
-use crate::snapshot::image::{Flags, Found, Node, SetAt, ZoneImage};
+use crate::snapshot::image::{Flags, Found, Node, SetAt};
+use crate::snapshot::locate::{Located, locate};
 use crate::snapshot::settings::{AnswerOrder, Any};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{Step, TtlRule, Why};
@@ -26,21 +27,6 @@ pub(super) struct Walk<'s, 'w, C, W> {
     /// The zone for which the client's place was told.
     pub placed: Option<ZoneNumber>,
     pub dnssec: bool,
-}
-
-/// Where a name leads in a zone.
-pub(super) enum Located<'z> {
-    Exact(Node<'z>),
-    /// The wildcard that answers for the name, and the closest encloser right above it.
-    Wildcard {
-        wildcard: Node<'z>,
-        encloser: Node<'z>,
-    },
-    Cut(Node<'z>),
-    Dname(Node<'z>),
-    NoName {
-        encloser: Node<'z>,
-    },
 }
 
 /// What became of one name of the chain.
@@ -567,46 +553,6 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         }
         self.glue(zone, cut, set);
     }
-}
-
-/// Where a name leads in a zone that it lies in.
-pub(super) fn locate<'z>(
-    image: &'z ZoneImage,
-    name: &QueryName,
-    hashes: &Hashes,
-    rtype: Type,
-    key: &crate::wire::hash::HashKey,
-) -> Located<'z> {
-    if let Some(node) = image.find(name.wire(), hashes[0]) {
-        return match node.cover() {
-            Some(cover) => covered(image.node(cover)),
-            None if node.flags.has(Flags::CUT) && rtype != Type::DS => Located::Cut(node),
-            None => Located::Exact(node),
-        };
-    }
-    let above = name.labels() - image.origin_labels();
-    for (skip, &hash) in hashes[..=above].iter().enumerate().skip(1) {
-        let Some(node) = image.find(name.suffix(skip), hash) else { continue };
-        if let Some(cover) = node.cover() {
-            return covered(image.node(cover));
-        }
-        if node.flags.has(Flags::CUT | Flags::DNAME) {
-            return covered(node);
-        }
-        if node.flags.has(Flags::WILDCARD_BELOW) {
-            let hash = key.extend(hash, b"\x01*");
-            if let Some(wildcard) = image.find_wildcard(node.name, hash) {
-                return Located::Wildcard { wildcard, encloser: node };
-            }
-        }
-        return Located::NoName { encloser: node };
-    }
-    // The apex is a node, so this is for a name outside the zone, which nobody asks it for.
-    Located::NoName { encloser: image.apex() }
-}
-
-fn covered(cover: Node<'_>) -> Located<'_> {
-    if cover.flags.has(Flags::CUT) { Located::Cut(cover) } else { Located::Dname(cover) }
 }
 
 pub(super) fn current_wire<'a>(chased: Option<NameAt>, query: &'a Query, answer: &'a Answer) -> &'a [u8] {

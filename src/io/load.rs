@@ -151,7 +151,6 @@ impl Loader {
         let geo = geo.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let mut problems = folder.problems;
         problems.append(geo.problems);
-        problems.sort();
 
         let mut images = HashMap::with_capacity(folder.zones.len());
         let (mut fresh, mut kept, mut refused, mut failed) = (0, Vec::new(), Vec::new(), Vec::new());
@@ -187,6 +186,8 @@ impl Loader {
             verdicts: Arc::new(Verdicts::new(&folder.shared.health_checks)),
             shared: Arc::new(folder.shared),
         });
+        snapshot.check_aliases(&mut problems);
+        problems.sort();
         let snapshot = Arc::new(snapshot);
         Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took: begin.elapsed() })
     }

@@ -244,7 +244,7 @@ impl<'a> Builder<'a> {
                 record_set::Body::Alias(alias) => {
                     self.counts.records += 1;
                     let wire = alias.name.to_lowercase();
-                    let target = if !is_under(wire.wire(), self.drafts.origin()) {
+                    let target = if !is_under(wire.wire(), self.drafts.origin()) || self.drafts.is_hidden(wire.wire()) {
                         Target::Elsewhere(wire.into())
                     } else if let Some(target) = self.drafts.find(wire.wire()) {
                         // The draft's number, until every node has its place.

@@ -243,6 +243,19 @@ impl Drafts {
         self.lookup(name, self.key.of(name))
     }
 
+    /// Whether a name in lower case lies at or below a cut, or below a DNAME: others answer for it.
+    pub fn is_hidden(&self, name: &[u8]) -> bool {
+        let mut above = Some(name);
+        while let Some(at) = above {
+            if let Some(number) = self.find(at) {
+                let covers = if at == name { Flags::CUT } else { Flags::CUT | Flags::DNAME };
+                return self.get(number).flags & (covers | Flags::OCCLUDED) != 0;
+            }
+            above = name::parent(at);
+        }
+        false
+    }
+
     /// The plain records of a name, in file order.
     pub fn records_of(&self, draft: &Draft) -> impl Iterator<Item = u32> + '_ {
         let mut next = draft.first;

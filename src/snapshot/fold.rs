@@ -5,11 +5,13 @@
 //! health checking is configured"). The walk is from the leaves up, each group once.
 
 use super::group::{Alternative, Body, Target};
-use super::image::{Found, NodeAt};
+use super::image::{Found, Node};
+use super::locate::{Located, locate};
 use super::zones::{ZoneNumber, Zones};
 use crate::health::verdicts::Verdicts;
 use crate::policy::{Member, MemberSet};
 use crate::wire::hash::HashKey;
+use crate::wire::name::LABELS_MAX;
 use crate::wire::query::QueryName;
 use crate::wire::rtype::Type;
 
@@ -22,7 +24,8 @@ const RECURSION_MAX: usize = 64;
 
 /// The healthy members of every group, by the group's number among all.
 pub fn healthy_members(zones: &Zones, verdicts: &Verdicts, key: &HashKey) -> Box<[MemberSet]> {
-    let mut fold = Fold { zones, verdicts, key, folded: vec![Folded::Not; zones.groups()], name: QueryName::new() };
+    let (folded, name, data) = (vec![Folded::Not; zones.groups()], QueryName::new(), Vec::new());
+    let mut fold = Fold { zones, verdicts, key, folded, name, data };
     for zone in zones.numbers() {
         for group in 0..zones.image(zone).groups.len() as u32 {
             fold.group(zone, group, 0);
@@ -49,6 +52,7 @@ struct Fold<'a> {
     key: &'a HashKey,
     folded: Vec<Folded>,
     name: QueryName,
+    data: Vec<u8>,
 }
 
 impl Fold<'_> {
@@ -85,32 +89,69 @@ impl Fold<'_> {
 
     fn is_target_healthy(&mut self, zone: ZoneNumber, rtype: Type, target: &Target, level: usize) -> bool {
         match target {
-            Target::Here(node) => self.is_node_healthy(zone, *node, rtype, level),
+            Target::Here(node) => {
+                let found = self.zones.image(zone).node(*node).find(rtype);
+                found.is_some_and(|found| self.is_found_healthy(zone, found, level))
+            }
             Target::Missing(_) => false,
             Target::Elsewhere(name) => {
                 self.name.set(name.wire());
-                match find_public(self.zones, self.key, &self.name) {
-                    Some((zone, node)) => self.is_node_healthy(zone, node, rtype, level),
+                match elsewhere(self.zones, self.key, &mut self.name, rtype, &mut self.data) {
+                    Elsewhere::Served(zone, _, found) => self.is_found_healthy(zone, found, level),
+                    Elsewhere::NoData => false,
                     // What isn't served here counts as healthy: nothing is known against it.
-                    None => true,
+                    Elsewhere::Unknown => true,
                 }
             }
         }
     }
 
-    fn is_node_healthy(&mut self, zone: ZoneNumber, node: NodeAt, rtype: Type, level: usize) -> bool {
-        match self.zones.image(zone).node(node).find(rtype) {
-            None => false,
-            Some(Found::Set(_)) => true,
-            Some(Found::Group(group)) => !self.group(zone, group, level).is_empty(),
+    fn is_found_healthy(&mut self, zone: ZoneNumber, found: Found, level: usize) -> bool {
+        match found {
+            Found::Set(_) => true,
+            Found::Group(group) => !self.group(zone, group, level).is_empty(),
         }
     }
 }
 
-/// The zone and node that hold a name here, for everybody to see.
-pub(super) fn find_public(zones: &Zones, key: &HashKey, name: &QueryName) -> Option<(ZoneNumber, NodeAt)> {
-    let mut hashes = [0; crate::wire::name::LABELS_MAX + 2];
-    name.hashes(key, &mut hashes);
-    let zone = zones.find(name, &hashes, 0, None)?;
-    zones.image(zone).find(name.wire(), hashes[0]).map(|node| (zone, node.at))
+/// Where a name outside an alias's zone leads among the zones here.
+pub enum Elsewhere<'z> {
+    Served(ZoneNumber, Node<'z>, Found),
+    /// It is served here, and has nothing of the type.
+    NoData,
+    /// Nobody here knows it.
+    Unknown,
+}
+
+/// What the public zones here have of a name; a CNAME there is followed, and `name` becomes the last one looked for.
+/// `data` is a place to write to, and left as it was.
+pub(super) fn elsewhere<'z>(
+    zones: &'z Zones,
+    key: &HashKey,
+    name: &mut QueryName,
+    rtype: Type,
+    data: &mut Vec<u8>,
+) -> Elsewhere<'z> {
+    let mut hashes = [0; LABELS_MAX + 2];
+    for _ in 0..ALIAS_LEVELS_MAX {
+        name.hashes(key, &mut hashes);
+        let Some(zone) = zones.find(name, &hashes, 0, None) else { return Elsewhere::Unknown };
+        let image = zones.image(zone);
+        let node = match locate(image, name, &hashes, rtype, key) {
+            Located::Exact(node) | Located::Wildcard { wildcard: node, .. } => node,
+            Located::NoName { .. } => return Elsewhere::NoData,
+            // Its own name servers know, or whoever the DNAME leads to.
+            Located::Cut(_) | Located::Dname(_) => return Elsewhere::Unknown,
+        };
+        if let Some(found) = node.find(rtype) {
+            return Elsewhere::Served(zone, node, found);
+        }
+        let Some(Found::Set(set)) = node.find(Type::CNAME) else { return Elsewhere::NoData };
+        let Some(record) = image.set(node, set).records().next() else { return Elsewhere::NoData };
+        let start = data.len();
+        record.data(data);
+        name.set(&data[start..]);
+        data.truncate(start);
+    }
+    Elsewhere::NoData
 }

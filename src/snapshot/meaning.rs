@@ -210,6 +210,25 @@ impl<'a> Meaning<'a> {
                 self.problems.push(Problem { severity, ..problem });
             }
         }
+        self.check_reach(draft, drafts, number);
+    }
+
+    /// Record sets where others are asked: no policy ever chooses among them.
+    fn check_reach(&mut self, draft: &Draft, drafts: &Drafts, number: u32) {
+        let cover = match draft.flags {
+            flags if flags & Flags::OCCLUDED != 0 => drafts.get(draft.cover),
+            flags if flags & Flags::CUT != 0 => draft,
+            _ => return,
+        };
+        let Some((rtype, sets)) = drafts.groups_of(number).find(|(rtype, _)| *rtype != Type::DS) else { return };
+        let set = &self.zone.record_sets[sets[0] as usize];
+        let thing = if cover.flags & Flags::CUT != 0 { "delegation" } else { "DNAME" };
+        self.problems.push(Problem::warning(
+            set.at.clone(),
+            format!("{} {rtype} is never answered", set.name),
+            format!("the {thing} at {} leads its clients elsewhere", Shown(drafts.name(cover))),
+            "move it there, or remove one of them",
+        ));
     }
 
     fn check_cname(&mut self, at_apex: bool, drafts: &Drafts, number: u32, records: &[u32]) {

@@ -3,12 +3,14 @@
 //! A snapshot never changes: whoever answers holds one, and a change of zones, geography or health makes another that
 //! shares what stayed the same.
 
+mod across;
 mod build;
 pub mod denial;
 mod draft;
 pub mod fold;
 pub mod group;
 pub mod image;
+pub mod locate;
 mod meaning;
 pub mod rate_limit;
 pub mod settings;
@@ -239,7 +241,7 @@ fn policies(zones: &Zones, geography: &Geography, shared: &Shared, settings: &Se
             settings::GeoproximityFormula::Of2026 => BiasFormula::Developer2026,
             settings::GeoproximityFormula::Of2023 => BiasFormula::Developer2023,
         },
-        ..policy::Settings::default()
+        unlisted_location: settings.unlisted_location,
     };
     let with = policy::With { geography, collections: &collections, settings: choices };
     let mut policies = Vec::with_capacity(zones.groups());

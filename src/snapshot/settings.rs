@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::rate_limit::RateLimit;
+use crate::policy::Unlisted;
 use crate::wire::cookie::Secrets;
 
 /// RFC 9715 and the DNS flag day 2020: what fits IPv6's smallest packet with room for its headers.
@@ -52,6 +53,8 @@ pub struct Settings {
     /// The same for clients over TLS.
     pub tls_keepalive: Option<u16>,
     pub geoproximity_formula: GeoproximityFormula,
+    /// Who answers a client whose longest CIDR block is in a location without a record.
+    pub unlisted_location: Unlisted,
 }
 
 /// What a query for ANY gets.
@@ -116,6 +119,7 @@ impl Settings {
             tcp_keepalive: Some(100),
             tls_keepalive: Some(300),
             geoproximity_formula: GeoproximityFormula::Of2026,
+            unlisted_location: Unlisted::ToDefault,
         }
     }
 

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Snapshot;
-use super::fold::{ALIAS_LEVELS_MAX, find_public};
+use super::fold::{self, Elsewhere};
 use super::group::{Body, Target};
-use super::image::{Found, Node, home};
-use super::zones::ZoneNumber;
+use super::image::home;
 use crate::wire::fragment::{Fragment, Renderer};
 use crate::wire::hash::HashKey;
 use crate::wire::name::Name;
@@ -157,34 +156,10 @@ fn hash_of(key: &HashKey, name: &[u8], rtype: Type) -> u64 {
     key.extend(key.of(name), &rtype.0.to_be_bytes())
 }
 
-/// Where a name outside an alias's zone leads among the zones here.
-pub enum Elsewhere<'s> {
-    Served(ZoneNumber, Node<'s>, Found),
-    /// It is served here, and has nothing of the type.
-    NoData,
-    /// Nobody here knows it.
-    Unknown,
-}
-
 impl Snapshot {
-    /// What the public zones here have of a name; a CNAME there is followed, and `name` becomes the last one looked
-    /// for. `data` is a place to write to, and left as it was.
+    /// What the public zones here have of a name, as `fold::elsewhere` finds it.
     pub fn elsewhere(&self, name: &mut QueryName, rtype: Type, data: &mut Vec<u8>) -> Elsewhere<'_> {
-        for _ in 0..ALIAS_LEVELS_MAX {
-            let Some((zone, at)) = find_public(&self.zones, &self.key, name) else { return Elsewhere::Unknown };
-            let image = self.image(zone);
-            let node = image.node(at);
-            if let Some(found) = node.find(rtype) {
-                return Elsewhere::Served(zone, node, found);
-            }
-            let Some(Found::Set(set)) = node.find(Type::CNAME) else { return Elsewhere::NoData };
-            let Some(record) = image.set(node, set).records().next() else { return Elsewhere::NoData };
-            let start = data.len();
-            record.data(data);
-            name.set(&data[start..]);
-            data.truncate(start);
-        }
-        Elsewhere::NoData
+        fold::elsewhere(&self.zones, &self.key, name, rtype, data)
     }
 
     /// The names outside all zones here that aliases lead to.

@@ -57,6 +57,7 @@ impl Server {
             snapshot = Snapshot::of(&zones, shared, Geography::empty(), settings, &mut Problems::default());
         }
         problems.append(said);
+        snapshot.check_aliases(&mut problems);
         problems.sort();
         let snapshot = snapshot.with_geography(Arc::new(geography));
         Server { snapshot, problems, worker: Worker::new(1), reply: vec![0; 65_535] }
@@ -90,10 +91,12 @@ impl Server {
         }
     }
 
+    /// Files by their names alone.
     pub fn problem_lines(&self) -> Vec<String> {
         let line = |problem: &Problem| {
-            let file = Path::new(&*problem.at.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
-            problem.to_string().replacen(&*problem.at.file, &file, 1)
+            let folder = Path::new(&*problem.at.file).parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+            problem.to_string().replace(&folder, "")
         };
         self.problems.iter().map(line).collect()
     }
