@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
 
 use crate::model;
+use crate::policy::Unlisted;
 use crate::problem::{At, Problem, Problems};
 use crate::snapshot::settings::{
     AnswerOrder, Any, CHAOS_TEXT_MAX, EcsFrom, GeoproximityFormula, NSID_MAX, Settings, UDP_PAYLOAD_ROUTE53,
@@ -252,6 +253,8 @@ const SETTINGS: &[Setting] = &[
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
     setting!("geoproximity_formula = \"2026\"", |config, value, _| config.settings.geoproximity_formula =
         one_of(value, &[("2026", GeoproximityFormula::Of2026), ("2023", GeoproximityFormula::Of2023)])?),
+    setting!("unlisted_location = \"default\"", |config, value, _| config.settings.unlisted_location =
+        one_of(value, &[("default", Unlisted::ToDefault), ("wider", Unlisted::ToWider)])?),
     setting!("ecs_from = [\"192.0.2.0/24\"]", |config, value, _| config.settings.ecs_from = ecs_from(value)?),
     setting!("minimal_responses = true", |config, value, _| config.settings.minimal_responses = boolean(value)?),
     setting!("sorted_name_servers = false", |config, value, _| config.settings.sorted_name_servers = boolean(value)?),

@@ -1,5 +1,6 @@
 //! Settings as scenarios and golden packets change them: `key=value`, one at a time.
 
+use fingerpost::policy::Unlisted;
 use fingerpost::snapshot::settings::{AnswerOrder, Any, EcsFrom, GeoproximityFormula, Settings};
 use fingerpost::wire::cookie::Secrets;
 
@@ -24,6 +25,13 @@ pub fn change(settings: &mut Settings, setting: &str) -> Result<(), String> {
         "sorted_name_servers" => settings.sorted_name_servers = yes()?,
         "extended_errors" => settings.extended_errors = yes()?,
         "refused_opt" => settings.refused_opt = yes()?,
+        "answer_order" => {
+            settings.answer_order = match value {
+                "random" => AnswerOrder::Random,
+                "fixed" => AnswerOrder::Fixed,
+                _ => return Err(no()),
+            }
+        }
         "any" => {
             settings.any = match value {
                 "minimal" => Any::Minimal,
@@ -54,6 +62,13 @@ pub fn change(settings: &mut Settings, setting: &str) -> Result<(), String> {
             settings.ecs_from = match value {
                 "everyone" => EcsFrom::Everyone,
                 _ => EcsFrom::Networks(networks.map_err(|_| no())?),
+            }
+        }
+        "unlisted_location" => {
+            settings.unlisted_location = match value {
+                "default" => Unlisted::ToDefault,
+                "wider" => Unlisted::ToWider,
+                _ => return Err(no()),
             }
         }
         "geoproximity_formula" => {
