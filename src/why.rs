@@ -44,7 +44,12 @@ pub enum Step {
     /// No member is healthy.
     NobodyHealthy,
     /// The members that answer, and why these.
-    Choose { members: Vec<Id>, reason: Reason },
+    Choose {
+        members: Vec<Id>,
+        reason: Reason,
+        /// Whom the other bias formula would have chosen.
+        otherwise: Option<Id>,
+    },
     /// No member is for this client.
     NobodyChosen { reason: Reason },
     /// The chosen member is an alias.
@@ -105,7 +110,11 @@ pub enum Unhealthy {
         reason: verdicts::Reason,
     },
     /// An alias that evaluates its target's health, whose target has no healthy member.
-    Target { target: Name },
+    Target {
+        target: Name,
+        /// The checks that are unhealthy there, and since when.
+        checks: Vec<(Id, Moment)>,
+    },
 }
 
 /// Whoever wants to know why. The query path wants nothing, and pays nothing.

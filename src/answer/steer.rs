@@ -3,17 +3,23 @@
 use super::walk::{Walk, wire_name};
 use super::{Chooser, Item, Owner, Upstream, What};
 use crate::geo::Source;
-use crate::policy::{Choice, Member, MemberSet, Policy, Seen};
-use crate::snapshot::fold::ALIAS_LEVELS_MAX;
+use crate::model::Id;
+use crate::moment::Moment;
+use crate::policy::{Choice, Member, MemberSet, Policy, Reason, Seen};
+use crate::snapshot::Snapshot;
+use crate::snapshot::fold::{ALIAS_LEVELS_MAX, Elsewhere};
 use crate::snapshot::group::{Alternative, Body, Group, Target};
 use crate::snapshot::image::{Found, Node, SetAt};
-use crate::snapshot::upstream::{Elsewhere, Heard, STALE_TTL};
+use crate::snapshot::upstream::{Heard, STALE_TTL};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{ClientRule, Step, Unhealthy, Why};
 use crate::wire::name::Name;
 use crate::wire::query::QueryName;
 use crate::wire::response::Section;
 use crate::wire::rtype::Type;
+
+/// So many checks are named for one alias that is unhealthy by its target.
+const CHECKS_TOLD_MAX: usize = 8;
 
 impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     /// Gives what a node has of a type to the current name. False: there is nothing for this client.
@@ -198,7 +204,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             if !healthy.contains(member) {
                 self.why.step(|| Step::Out {
                     member: alternative.label().into(),
-                    because: why_unhealthy(snapshot, zone, alternative),
+                    because: why_unhealthy(snapshot, zone, group.rtype, alternative),
                 });
             }
         }
@@ -209,35 +215,79 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
 
     fn tell_choice(&mut self, group: &Group, policy: &Policy, healthy: MemberSet, seen: &Seen<'_>, choice: Choice) {
         let reason = policy.reason(healthy, seen, choice);
-        let members: Vec<_> = choice
-            .members()
-            .iter()
-            .filter_map(|member| Some(group.members.get(member.index())?.label().into()))
-            .collect();
+        let label = |member: Member| Some(group.members.get(member.index())?.label().into());
+        let members: Vec<_> = choice.members().iter().filter_map(label).collect();
+        let otherwise = match reason {
+            Reason::Geoproximity { by_the_other_formula: Some(other), .. } => label(other),
+            _ => None,
+        };
         self.why.step(|| match choice {
             Choice::Nobody => Step::NobodyChosen { reason },
-            _ => Step::Choose { members, reason },
+            _ => Step::Choose { members, reason, otherwise },
         });
     }
 }
 
-fn target_name(snapshot: &crate::snapshot::Snapshot, zone: ZoneNumber, target: &Target) -> Name {
+fn target_name(snapshot: &Snapshot, zone: ZoneNumber, target: &Target) -> Name {
     match target {
         Target::Here(at) => wire_name(snapshot.image(zone).node(*at).name),
         Target::Missing(name) | Target::Elsewhere(name) => (**name).clone(),
     }
 }
 
-fn why_unhealthy(snapshot: &crate::snapshot::Snapshot, zone: ZoneNumber, member: &Alternative) -> Unhealthy {
+fn why_unhealthy(snapshot: &Snapshot, zone: ZoneNumber, rtype: Type, member: &Alternative) -> Unhealthy {
     if let Some(check) = &member.health_check
         && let Some(verdict) = snapshot.verdicts.get(check)
         && !verdict.healthy
     {
         return Unhealthy::Check { check: check.clone(), since: verdict.since, reason: verdict.reason };
     }
-    let target = match &member.body {
-        Body::Alias { target, .. } => target_name(snapshot, zone, target),
-        Body::Set(_) => Name::root(),
+    let Body::Alias { target, .. } = &member.body else {
+        return Unhealthy::Target { target: Name::root(), checks: Vec::new() };
     };
-    Unhealthy::Target { target }
+    let mut checks = Vec::new();
+    below(snapshot, zone, rtype, target, 1, &mut checks);
+    Unhealthy::Target { target: target_name(snapshot, zone, target), checks }
+}
+
+/// The unhealthy checks below an alias, each once.
+fn below(
+    snapshot: &Snapshot,
+    zone: ZoneNumber,
+    rtype: Type,
+    target: &Target,
+    level: usize,
+    checks: &mut Vec<(Id, Moment)>,
+) {
+    let found = match target {
+        Target::Here(at) => snapshot.image(zone).node(*at).find(rtype).map(|found| (zone, found)),
+        Target::Missing(_) => None,
+        Target::Elsewhere(name) => {
+            let mut outside = QueryName::new();
+            outside.set(name.wire());
+            match snapshot.elsewhere(&mut outside, rtype, &mut Vec::new()) {
+                Elsewhere::Served(zone, _, found) => Some((zone, found)),
+                Elsewhere::NoData | Elsewhere::Unknown => None,
+            }
+        }
+    };
+    let Some((zone, Found::Group(number))) = found else { return };
+    for member in &snapshot.image(zone).groups[number as usize].members {
+        if checks.len() >= CHECKS_TOLD_MAX {
+            return;
+        }
+        let unhealthy = member.health_check.as_ref().filter(|check| !snapshot.verdicts.healthy(check));
+        match (unhealthy, &member.body) {
+            (Some(check), _) => {
+                let since = snapshot.verdicts.get(check).map_or(Moment::START, |verdict| verdict.since);
+                if checks.iter().all(|(known, _)| known != check) {
+                    checks.push((check.clone(), since));
+                }
+            }
+            (None, Body::Alias { target, .. }) if level < ALIAS_LEVELS_MAX => {
+                below(snapshot, zone, rtype, target, level + 1, checks);
+            }
+            (None, _) => {}
+        }
+    }
 }

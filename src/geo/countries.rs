@@ -379,7 +379,7 @@ pub static STATES: [State; 51] = [
 mod tests {
     use super::*;
 
-    /// Route 53: geolocation, rule 6: the table of the Developer Guide, continent by continent.
+    /// route53.md 2.4.6: the table of the Developer Guide, continent by continent.
     #[test]
     fn continents_are_route_53s() {
         let table = [

@@ -43,7 +43,7 @@ impl Failover {
 mod tests {
     use super::*;
 
-    /// Route 53: failover, the table of the Developer Guide; and groups of one.
+    /// route53.md 2.8.1: the table of the Developer Guide; and 2.8.3: groups of one.
     #[test]
     fn the_table() {
         use Role::{Primary as P, Secondary as S};

@@ -122,7 +122,7 @@ mod tests {
     const EUROPE: &str = "6.1.1.1";
     const NOWHERE: &str = "200.1.1.1";
 
-    /// Route 53: geolocation, rules 1 and 2.
+    /// route53.md 2.4.1 and 2.4.2.
     #[test]
     fn the_smallest_region_answers() {
         let all = ["*", "continent NA", "US", "US-CA", "continent EU", "DE"];
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// Route 53: geolocation, rule 3: without a default, a client in no listed place gets no answer.
+    /// route53.md 2.4.3: without a default, a client in no listed place gets no answer.
     #[test]
     fn nobody_is_for_the_others() {
         assert_eq!(answer(&["US", "DE"], &[], NOWHERE), "nobody");
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(reason.to_string(), "no record is for this client");
     }
 
-    /// Route 53: geolocation, rule 4.
+    /// route53.md 2.4.4.
     #[test]
     fn states_dont_catch_the_rest_of_the_country() {
         assert_eq!(answer(&["US-CA", "US-NY"], &[], NO_STATE), "nobody");
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(answer(&["US", "*"], &[], PUERTO_RICO), "*");
     }
 
-    /// Route 53: geolocation, rules 5 and 6: continents and countries may share a code.
+    /// route53.md 2.4.5 and 2.4.6: continents and countries may share a code.
     #[test]
     fn one_code_two_places() {
         let both = ["continent AF", "AF", "continent AS", "continent NA", "NA"];
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(answer(&["continent AF", "*"], &[], "10.1.1.1"), "*"); // Western Sahara is in no continent
     }
 
-    /// Route 53: geolocation, rule 7: every health of six records, for a client of each kind.
+    /// route53.md 2.4.7: every health of six records, for a client of each kind.
     #[test]
     fn the_unhealthy_give_way_to_larger_regions() {
         let all = ["US-CA", "US", "continent NA", "*", "DE", "continent EU"];
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(answer(&["US", "DE"], &["DE"], GERMANY), "DE");
     }
 
-    /// Route 53: geolocation, rule 8.
+    /// route53.md 2.4.8.
     #[test]
     fn a_vpc_is_where_its_region_is() {
         let geography = geography(WORLD, "", "");
@@ -216,6 +216,6 @@ mod tests {
         let said = |healthy, member| policy.reason(MemberSet(healthy), &seen, Choice::One(Member(member))).to_string();
         assert_eq!(said(7, 0), "for US-CA");
         assert_eq!(said(4, 2), "for continent NA, as US-CA is unhealthy, as country US is unhealthy");
-        assert_eq!(said(0, 0), "for US-CA; nobody is healthy, so everybody is taken to be");
+        assert_eq!(said(0, 0), "for US-CA; the last resort, as no record for this client is healthy");
     }
 }

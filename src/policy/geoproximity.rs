@@ -144,7 +144,7 @@ mod tests {
 
     const AT_ZERO: &str = "network,latitude,longitude\n1.0.0.0/8,0,0\n";
 
-    /// Route 53: geoproximity, rule 1: regions, local zones and coordinates; and rule 2: the nearest answers.
+    /// route53.md 2.5.1: regions, local zones and coordinates; 2.5.2: the nearest answers.
     #[test]
     fn the_nearest_answers() {
         let world = "network,latitude,longitude\n1.0.0.0/8,-34,-58\n2.0.0.0/8,40,-80\n3.0.0.0/8,36,140\n";
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(chosen(&policy, MemberSet(8), &client(&geography, "1.1.1.1")), Some(Member(3)));
     }
 
-    /// Route 53: geoproximity, rule 3: both texts of the guide, row by row.
+    /// route53.md 2.5.3: both texts of the guide, row by row.
     #[test]
     fn the_bias_by_both_texts() {
         let table = [
@@ -197,7 +197,7 @@ mod tests {
         }
     }
 
-    /// Route 53: geoproximity, rule 4: the guide's example, 150 km with bias +50 against 100 km.
+    /// route53.md 2.5.4: the guide's example, 150 km with bias +50 against 100 km.
     #[test]
     fn the_example_of_the_guide() {
         let geography = geography(AT_ZERO, "", "");
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Route 53: geoproximity, rule 5: a bias on Oregon draws the west of Brazil to it, or sends the Midwest away.
+    /// route53.md 2.5.5: a bias on Oregon draws the west of Brazil to it, or sends the Midwest away.
     #[test]
     fn the_map_of_the_guide() {
         let world = "network,country,latitude,longitude\n1.0.0.0/8,BR,-13,-56\n2.0.0.0/8,US,32.8,-96.8\n3.0.0.0/8,CA,45.5,-73.6\n";
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!((answer(0, "3.1.1.1"), answer(-70, "3.1.1.1")), ("us-west-2", "eu-central-1"));
     }
 
-    /// Route 53: geoproximity, rule 6: every health of four, biased and not, against distances sorted by hand.
+    /// route53.md 2.5.6: every health of four, biased and not, against distances sorted by hand.
     #[test]
     fn the_next_nearest_takes_over() {
         let geography = geography(AT_ZERO, "", "");
@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    /// Route 53: geoproximity, rule 7: private zones, by the region of the VPC; and rule 8: clients nobody can place.
+    /// route53.md 2.5.7: private zones, by the region of the VPC; 2.5.8: clients nobody can place.
     #[test]
     fn vpcs_and_the_unplaced() {
         let geography = geography(AT_ZERO, "", "");

@@ -140,7 +140,7 @@ mod tests {
         chosen.map_or("nobody", |member| locations[member.index()]).to_string()
     }
 
-    /// Route 53: IP-based, rules 1 to 4.
+    /// route53.md 2.6.1, 2.6.2, 2.6.3, 2.6.4.
     #[test]
     fn the_longest_block_around_the_client_answers() {
         let all = ["wide", "narrow", "inner", "*"];
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// Route 53: IP-based, rule 5: locations without a record, by either setting.
+    /// route53.md 2.6.5: locations without a record, by either setting.
     #[test]
     fn a_location_without_a_record() {
         assert_eq!(answer(&["wide", "*"], &[], "10.1.2.3/32"), "*");
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(chosen(&to_wider, MemberSet(3), &network(&geography, "10.1.2.3/32")), Some(Member(1)));
     }
 
-    /// Route 53: IP-based, rule 6: neither block nor default: nobody. So it is for a collection nobody defined.
+    /// route53.md 2.6.6: neither block nor default: nobody. So it is for a collection nobody defined.
     #[test]
     fn nobody_is_for_the_others() {
         assert_eq!(answer(&["wide"], &[], "192.0.2.1/32"), "nobody");
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!((chosen(&policy, MemberSet(3), &seen), policy.scope(MemberSet(3), &seen)), (Some(Member(1)), 0));
     }
 
-    /// Route 53: IP-based, rule 8: longest, wider, default, and then the longest again: every health of four.
+    /// route53.md 2.6.8: longest, wider, default, and then the longest again: every health of four.
     #[test]
     fn the_unhealthy_give_way_to_wider_blocks() {
         let all = ["*", "inner", "wide", "narrow"];

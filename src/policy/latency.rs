@@ -140,7 +140,7 @@ mod tests {
         chosen.map_or("nobody", |member| regions[member.index()]).to_string()
     }
 
-    /// Route 53: latency, rule 1, with the guide's examples: London goes to Ireland, Chicago to Ohio.
+    /// route53.md 2.3.1, with the guide's examples: London goes to Ireland, Chicago to Ohio.
     #[test]
     fn the_lowest_latency_answers() {
         let london_and_chicago =
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Route 53: latency, rule 1: measured latencies count, wherever the region is.
+    /// route53.md 2.3.1: measured latencies count, wherever the region is.
     #[test]
     fn measured_beats_near() {
         let geography = geography(
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// Route 53: latency, rule 2.
+    /// route53.md 2.3.2.
     #[test]
     fn china_keeps_its_own() {
         let geography = geography(
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(reason.to_string(), "cn-north-1 answers clients in China");
     }
 
-    /// Route 53: latency, rule 3: every health of three regions.
+    /// route53.md 2.3.3: every health of three regions.
     #[test]
     fn the_next_best_takes_over() {
         let geography = geography("network,country\n1.0.0.0/8,DE\n", "", "");
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Route 53: latency, rule 4.
+    /// route53.md 2.3.4.
     #[test]
     fn a_vpc_goes_to_its_own_region_or_the_nearest() {
         let latency = "from,region,milliseconds\neu-west-2,us-east-1,0\n";
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(policy(&["us-east-1", "eu-west-2"], &geography).scope(MemberSet(3), &seen), 0);
     }
 
-    /// Route 53: latency, rule 5: the shipped regions are those that latency records may name.
+    /// route53.md 2.3.5: the shipped regions are those that latency records may name.
     #[test]
     fn every_region_is_known() {
         let regions = "us-east-1 us-east-2 us-west-1 us-west-2 ca-central-1 eu-west-1 eu-west-2 eu-west-3 eu-central-1 \
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(geography.ranks(crate::geo::PlaceId::UNKNOWN).len(), 39);
     }
 
-    /// Route 53: latency, rule 6: a client that nobody can place counts as standing in N. Virginia, and it says so.
+    /// route53.md 2.3.6: a client that nobody can place counts as standing in N. Virginia, and it says so.
     #[test]
     fn the_unplaced_stand_in_virginia() {
         let geography = geography("network\n", "", "");

@@ -104,7 +104,7 @@ mod tests {
     use crate::dice::Seeded;
     use crate::dice::odds::play_all;
 
-    /// Route 53: multivalue answer, rule 1.
+    /// route53.md 2.7.1.
     #[test]
     fn up_to_eight_answer_together() {
         //           members, healthy, chosen: how many, how many ways
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    /// Route 53: multivalue answer, rule 1: each eight of ten is as likely as any other, played and counted.
+    /// route53.md 2.7.1: each eight of ten is as likely as any other, played and counted.
     #[test]
     fn each_eight_is_as_likely() {
         let multivalue = Multivalue::new(10);

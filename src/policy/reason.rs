@@ -80,52 +80,78 @@ impl Reason {
     }
 }
 
+/// What chose, and then what else there is to know.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Simple => f.write_str("the only record")?,
-            Reason::Nobody => f.write_str("no record is for this client")?,
-            Reason::Weighted { among: 1, .. } => f.write_str("the only candidate")?,
-            Reason::Weighted { total: 0, among, .. } => write!(f, "drawn from {among} standbys, all alike")?,
+        write!(f, "{}{}", self.main(), self.caveats())
+    }
+}
+
+impl Reason {
+    /// What chose.
+    pub fn main(&self) -> impl fmt::Display {
+        Main(self)
+    }
+
+    /// What else there is to know of it, each behind a semicolon.
+    pub fn caveats(&self) -> impl fmt::Display {
+        Caveats(self)
+    }
+}
+
+struct Main<'a>(&'a Reason);
+
+impl fmt::Display for Main<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reason::Simple => f.write_str("the only record"),
+            Reason::Nobody => f.write_str("no record is for this client"),
+            Reason::Weighted { among: 1, .. } => f.write_str("the only candidate"),
+            Reason::Weighted { total: 0, among, .. } => write!(f, "drawn from {among} standbys, all alike"),
             Reason::Weighted { weight, total, among, .. } => {
-                write!(f, "drawn from {among}, weight {weight} of {total}")?
+                write!(f, "drawn from {among}, weight {weight} of {total}")
             }
-            Reason::Failover { role: Role::Primary, .. } => f.write_str("the primary")?,
-            Reason::Failover { role: Role::Secondary, .. } => f.write_str("the secondary")?,
-            Reason::Latency { region, because, .. } => latency(f, region, because)?,
+            Reason::Failover { role: Role::Primary, .. } => f.write_str("the primary"),
+            Reason::Failover { role: Role::Secondary, .. } => f.write_str("the secondary"),
+            Reason::Latency { region, because, .. } => latency(f, region, because),
             Reason::Geolocation { location, passed_over, .. } => {
                 write!(f, "for {}", Shown(location))?;
-                for smaller in passed_over {
-                    write!(f, ", as {} is unhealthy", Shown(smaller))?;
-                }
+                passed_over.iter().try_for_each(|smaller| write!(f, ", as {} is unhealthy", Shown(smaller)))
             }
-            Reason::Geoproximity { kilometres: Some(actual), bias: 0, .. } => write!(f, "nearest, {actual:.0} km")?,
+            Reason::Geoproximity { kilometres: Some(actual), bias: 0, .. } => write!(f, "nearest, {actual:.0} km"),
             Reason::Geoproximity { kilometres: Some(actual), bias, biased: Some(biased), .. } => {
-                write!(f, "nearest, {actual:.0} km with bias {bias:+} counts as {biased:.0} km")?;
+                write!(f, "nearest, {actual:.0} km with bias {bias:+} counts as {biased:.0} km")
             }
-            Reason::Geoproximity { .. } => f.write_str("its region is unknown here, and nobody is nearer")?,
-            Reason::IpBased { location: CidrLocation::Default, .. } => f.write_str("the default location *")?,
+            Reason::Geoproximity { .. } => f.write_str("its region is unknown here, and nobody is nearer"),
+            Reason::IpBased { location: CidrLocation::Default, .. } => f.write_str("the default location *"),
             Reason::IpBased { location: CidrLocation::Named(name), block, .. } => {
                 write!(f, "location {name}")?;
-                if let Some(block) = block {
-                    write!(f, ", block {block}")?;
-                }
+                block.map_or(Ok(()), |block| write!(f, ", block {block}"))
             }
-            Reason::Multivalue { chosen, among, .. } if chosen == among => write!(f, "all {among} together")?,
-            Reason::Multivalue { chosen, among, .. } => write!(f, "{chosen} drawn from {among}")?,
+            Reason::Multivalue { chosen, among: 1, .. } if *chosen == 1 => f.write_str("the only candidate"),
+            Reason::Multivalue { chosen, among, .. } if chosen == among => write!(f, "all {among} together"),
+            Reason::Multivalue { chosen, among, .. } => write!(f, "{chosen} drawn from {among}"),
         }
-        if let Reason::Geoproximity { by_the_other_formula: Some(other), .. } = self {
-            write!(f, " (the other bias formula chooses {other})")?;
-        }
+    }
+}
+
+struct Caveats<'a>(&'a Reason);
+
+impl fmt::Display for Caveats<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Reason::Latency { placed: false, because: Because::Lowest(_), .. }
-        | Reason::Geoproximity { placed: false, .. } = self
+        | Reason::Geoproximity { placed: false, .. } = self.0
         {
             f.write_str("; the client's whereabouts are unknown and count as N. Virginia")?;
         }
-        if self.is_last_resort() {
-            f.write_str("; nobody is healthy, so everybody is taken to be")?;
+        match self.0 {
+            // Others of the group may be healthy; they are for other clients.
+            Reason::Geolocation { last_resort: true, .. } | Reason::IpBased { last_resort: true, .. } => {
+                f.write_str("; the last resort, as no record for this client is healthy")
+            }
+            reason if reason.is_last_resort() => f.write_str("; the last resort"),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -110,7 +110,7 @@ mod tests {
         played.join(", ")
     }
 
-    /// Route 53: weighted, rules 1 and 2.
+    /// route53.md 2.2.1 and 2.2.2.
     #[test]
     fn a_share_is_weight_by_sum() {
         assert_eq!(odds(&[1, 255], &[0, 1]), "m0 1/256, m1 255/256");
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(odds(&[7], &[0]), "m0 1");
     }
 
-    /// Route 53: weighted, rule 3.
+    /// route53.md 2.2.3.
     #[test]
     fn zero_weight_is_standby() {
         assert_eq!(odds(&[3, 0, 1], &[0, 1, 2]), "m0 3/4, m2 1/4");
@@ -128,14 +128,14 @@ mod tests {
         assert_eq!(odds(&[0, 0, 0], &[1]), "m1 1");
     }
 
-    /// Route 53: weighted, rule 4.
+    /// route53.md 2.2.4.
     #[test]
     fn weights_of_the_unhealthy_are_left_out() {
         assert_eq!(odds(&[10, 20, 20], &[0, 1]), "m0 1/3, m1 2/3");
         assert_eq!(odds(&[10, 20, 20], &[1]), "m1 1");
     }
 
-    /// Route 53: weighted, rule 5: the Developer Guide's table for weights 1, 1 and 0.
+    /// route53.md 2.2.5: the Developer Guide's table for weights 1, 1 and 0.
     #[test]
     fn the_table_of_the_guide() {
         //                third has a check, healthy members, answers
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// Route 53: weighted, rule 5, and choosing, rule 2.
+    /// route53.md 2.2.5, 3.2.2.
     #[test]
     fn nobody_healthy_is_everybody_healthy() {
         assert_eq!(odds(&[3, 0, 1], &[]), "m0 3/4, m2 1/4");

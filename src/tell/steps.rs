@@ -100,16 +100,24 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
             });
             ("out", format!("{check} unhealthy since {since}: {reason}"), fields)
         }
-        Step::Out { member, because: Unhealthy::Target { target } } => {
-            let fields = json!({ "member": member, "target": target.to_string() });
-            ("out", format!("{target} has nothing healthy"), fields)
+        Step::Out { member, because: Unhealthy::Target { target, checks } } => {
+            let named: Vec<Value> =
+                checks.iter().map(|(check, since)| json!({ "check": check, "since_ms": since.0 })).collect();
+            let shown: Vec<String> = checks.iter().map(|(check, since)| format!("{check} since {since}")).collect();
+            let because = if shown.is_empty() { String::new() } else { format!(": {}", shown.join(", ")) };
+            let fields = json!({ "member": member, "target": target.to_string(), "checks": named });
+            ("out", format!("{target} has nothing healthy{because}"), fields)
         }
         Step::NobodyHealthy => ("nobody-healthy", "so everybody is taken to be".to_string(), json!({})),
-        Step::Choose { members, reason } => {
-            let mut text = reason.to_string();
+        Step::Choose { members, reason, otherwise } => {
+            let mut text = reason.main().to_string();
             for Roll { roll, sides } in rolls {
                 _ = write!(text, ", the dice showed {roll} of {sides}");
             }
+            if !rolls.is_empty() {
+                _ = write!(text, " (seed {seed})");
+            }
+            _ = write!(text, "{}", reason.caveats());
             let mut fields = json!({ "members": members, "reason": reason.to_string() });
             if let [member] = members.as_slice() {
                 fields["member"] = json!(member);
@@ -119,17 +127,20 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
             if !rolls.is_empty() {
                 fields["dice"] = json!(rolls);
                 fields["seed"] = json!(seed);
-                _ = write!(text, " (seed {seed})");
+            }
+            if let Some(other) = otherwise {
+                fields["by_the_other_formula"] = json!(other);
+                _ = write!(text, "; the other bias formula chooses {other}");
             }
             ("choose", text, fields)
         }
         Step::NobodyChosen { reason } => ("nobody-chosen", reason.to_string(), json!({ "reason": reason.to_string() })),
         Step::Alias { member, target, evaluate_target_health } => {
-            let health = if *evaluate_target_health { "as healthy as it is" } else { "whatever its health" };
+            let health = if *evaluate_target_health { " and evaluates its health" } else { ", whatever its health" };
             let fields = json!({
                 "member": member, "target": target.to_string(), "evaluate_target_health": evaluate_target_health,
             });
-            ("alias", format!("answers as {target}, {health}"), fields)
+            ("alias", format!("leads to {target}{health}"), fields)
         }
         Step::AliasWithoutTarget { target } => {
             let fields = json!({ "target": target.to_string() });
@@ -190,14 +201,15 @@ fn place_text(place: &Place, source: &Source, snapshot: &Snapshot) -> String {
     }
     parts.extend(place.continent.map(|continent| format!("continent {}", code(&continent))));
     parts.extend(place.coordinates.map(|at| format!("{:.2},{:.2}", at.latitude(), at.longitude())));
-    let region = place.region.and_then(|region| snapshot.geography.region(region));
-    parts.extend(region.map(|region| format!("region {}", region.name)));
+    if let (Some(region), false) = (place.region, matches!(source, Source::Region(_))) {
+        parts.extend(snapshot.geography.region(region).map(|region| format!("region {}", region.name)));
+    }
     let place = if parts.is_empty() { "unknown".to_string() } else { parts.join(", ") };
     match source {
         Source::Nobody => format!("{place}: no file says where this is"),
         Source::Row { file, line } => format!("{place}, by {file}:{line}"),
         Source::Database { file, first, last } => format!("{place}, by {file} for {first} to {last}"),
-        Source::Region(region) => format!("{place}, where the VPC's region {region} is"),
+        Source::Region(region) => format!("{place}, by the VPC's region {region}"),
     }
 }
 

@@ -243,7 +243,7 @@ fn an_explanation_shows_every_step_and_comes_back_the_same() {
             "zone    example.com. of z",
             "group   top.example.com. A, simple, 1 member",
             "choose  -      the only record",
-            "alias   -      answers as w.example.com., as healthy as it is",
+            "alias   -      leads to w.example.com. and evaluates its health",
             "group   w.example.com. A, weighted, 3 members",
             "out     blue   a unhealthy since 0s: forced",
             "choose  green  drawn from 2, weight 2 of 5, the dice showed 1 of 5 (seed 7)",

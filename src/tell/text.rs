@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 
 use super::Explanation;
 use super::odds::Odds;
@@ -21,6 +22,7 @@ impl Explanation {
     pub fn text(&self) -> String {
         let width = self.steps.iter().map(|told| told.step.len()).max().unwrap_or(0) + GAP;
         let members = self.steps.iter().filter_map(|told| Some(told.member()?.chars().count())).max();
+        let several_sets = self.steps.iter().filter(|told| told.step == "ttl").count() > 1;
         let mut out = String::new();
         for told in &self.steps {
             let style = match told.step.as_str() {
@@ -36,7 +38,12 @@ impl Explanation {
                 (Some(member), Some(width)) => format!("{member:<width$}", width = width + GAP),
                 _ => String::new(),
             };
-            line(&mut out, &told.step, width, style, &format!("{member}{}", told.text));
+            let field = |key: &str| told.fields.get(key).and_then(Value::as_str).unwrap_or_default();
+            let set = match told.step == "ttl" && several_sets {
+                true => format!("{} {}: ", field("name"), field("type")),
+                false => String::new(),
+            };
+            line(&mut out, &told.step, width, style, &format!("{member}{set}{}", told.text));
         }
         out
     }
@@ -46,7 +53,11 @@ impl Explanation {
             line(out, "answer", width, ANSWER, &self.record_text(record));
         }
         if self.answer.is_empty() {
-            let none = if self.rcode == "NOERROR" { ", no records" } else { "" };
+            let none = match self.rcode.as_str() {
+                "NOERROR" if self.steps.iter().any(|told| told.step == "cut") => ", a referral",
+                "NOERROR" => ", no records",
+                _ => "",
+            };
             line(out, "answer", width, ANSWER, &format!("{}{none}", self.rcode));
         }
     }
