@@ -296,6 +296,20 @@ mod tests {
         }
     }
 
+    /// route53.md 2.6.11.
+    #[test]
+    fn a_collection_has_a_thousand_blocks() {
+        for (blocks, limits, errors) in
+            [(1000, Limits::Route53, 0), (1001, Limits::Route53, 1), (1001, Limits::None, 0)]
+        {
+            let networks: Vec<String> = (0..blocks).map(|at| format!("\"10.{}.{}.0/24\"", at >> 8, at & 255)).collect();
+            let text = format!("[cidr_collection.isps]\nkt = [{}]\n", networks.join(", "));
+            let mut problems = Problems::default();
+            read_toml("c".into(), text.as_bytes(), limits, &mut problems);
+            assert_eq!(problems.errors(), errors, "{blocks} blocks, {limits:?}");
+        }
+    }
+
     #[test]
     fn small_blocks_are_for_those_who_lift_the_limits() {
         let mut problems = Problems::default();

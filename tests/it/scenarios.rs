@@ -9,6 +9,8 @@
 //! | `setting KEY=VALUE` | changes a setting |
 //! | `down ID`, `up ID`, `auto ID` | forces the verdict on a health check, or no longer does |
 //! | `problems` | what is wrong with the files as they stand |
+//! | `odds NAME TYPE …` | the exact odds, as the command line prints them: `--from ADDRESS|NETWORK`, `--vpc ID`, `--json` |
+//! | `explain NAME TYPE …` | every step, likewise; also `--seed N`, which is 1 where nothing is said |
 //! | `dig NAME TYPE …` | asks: `+do`, `+edns`, `+bufsize=N`, `+tcp`, `+nsid`, `+subnet=NETWORK`, `+cookie=HEX`, `from=ADDRESS` |
 //!
 //! A paragraph is a block; `#` lines say what it shows. The world lasts from block to block. It is a folder like any
@@ -21,6 +23,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use fingerpost::snapshot::settings::Settings;
+use fingerpost::tell::{self, Request};
 use fingerpost::wire::name::Name;
 use fingerpost::wire::rdata;
 use fingerpost::wire::rtype::Type;
@@ -60,9 +63,14 @@ impl World {
     fn play(&mut self, commands: &[&str]) -> Result<String, String> {
         let mut out = String::new();
         let mut rest = commands;
+        let tells = |command: &&&str| command.starts_with("odds ") || command.starts_with("explain ");
+        let several = commands.iter().filter(tells).count() > 1;
         while let Some((&command, others)) = rest.split_first() {
             rest = others;
             let (word, argument) = command.split_once(' ').unwrap_or((command, ""));
+            if several && tells(&&command) {
+                writeln!(out, "> {command}").expect("strings take all");
+            }
             match word {
                 "#" | "" => {}
                 "zone" | "file" => {
@@ -102,6 +110,8 @@ impl World {
                     lines.iter().for_each(|line| out.push_str(&format!("{line}\n")));
                 }
                 "dig" => self.dig(argument, &mut out)?,
+                "odds" => self.odds(argument, &mut out)?,
+                "explain" => self.explain(argument, &mut out)?,
                 _ => return Err(format!("there is no command {word:?}")),
             }
         }
@@ -134,6 +144,28 @@ impl World {
         for line in problems.iter().filter(|line| line.starts_with(&place)) {
             writeln!(out, "{line}").expect("strings take all");
         }
+    }
+
+    fn odds(&mut self, argument: &str, out: &mut String) -> Result<(), String> {
+        let asked = Asked::read(argument)?;
+        match tell::odds(&self.server().snapshot, &asked.request) {
+            Ok(told) => out.push_str(&printed(&told, tell::Odds::text, asked.json)),
+            Err(refused) => writeln!(out, "{refused}").expect("strings take all"),
+        }
+        Ok(())
+    }
+
+    fn explain(&mut self, argument: &str, out: &mut String) -> Result<(), String> {
+        let asked = Asked::read(argument)?;
+        let snapshot = &self.server().snapshot;
+        let folder = snapshot.zones.numbers().next().and_then(|zone| Path::new(&*snapshot.image(zone).file).parent());
+        let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+        match tell::explain(snapshot, &asked.request, asked.seed) {
+            // The folder has another name each time.
+            Ok(told) => out.push_str(&printed(&told, tell::Explanation::text, asked.json).replace(&folder, "")),
+            Err(refused) => writeln!(out, "{refused}").expect("strings take all"),
+        }
+        Ok(())
     }
 
     fn dig(&mut self, argument: &str, out: &mut String) -> Result<(), String> {
@@ -173,6 +205,45 @@ impl World {
             Some(packet) => write!(out, "{name} {qtype}: {}", shown(&Reply::read(&packet)?)).expect("strings take all"),
         }
         Ok(())
+    }
+}
+
+/// A question as the command line takes it.
+struct Asked {
+    request: Request,
+    seed: u64,
+    json: bool,
+}
+
+impl Asked {
+    fn read(argument: &str) -> Result<Asked, String> {
+        let (mut plain, mut from, mut vpc, mut seed, mut json) = (Vec::new(), None, None, 1, false);
+        let mut words = argument.split_whitespace();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word {
+                "--from" => from = Some(value()?),
+                "--vpc" => vpc = Some(value()?),
+                "--seed" => seed = value()?.parse().map_err(|_| "a seed is a number".to_string())?,
+                "--json" => json = true,
+                _ => plain.push(word),
+            }
+        }
+        let (name, rtype) = match plain.as_slice() {
+            [name] => (name, "A"),
+            [name, rtype] => (name, *rtype),
+            _ => return Err(format!("{argument:?} is not NAME and TYPE")),
+        };
+        let request = Request::read(name, rtype, from, vpc).map_err(|refused| refused.to_string())?;
+        Ok(Asked { request, seed, json })
+    }
+}
+
+/// As a terminal without colours shows it, or as one JSON object.
+fn printed<T: serde::Serialize>(told: &T, text: impl FnOnce(&T) -> String, json: bool) -> String {
+    match json {
+        true => serde_json::to_string_pretty(told).expect("plain data") + "\n",
+        false => anstream::adapter::strip_str(&text(told)).to_string(),
     }
 }
 
