@@ -2,19 +2,25 @@
 
 mod agreement;
 mod allocations;
+mod chance;
 mod denial;
 mod doors;
 mod doors_hostile;
 mod doors_proxy;
 mod doors_same;
 mod doors_swap;
+mod dump;
 mod folders;
 mod fuzz;
+mod geography;
 mod limits;
 mod message;
 mod packets;
 mod random_zones;
+mod readme;
 mod reference;
+mod rules;
+mod rules_by_hand;
 mod scenarios;
 mod server;
 mod settings;

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes long; a machine that is busy with other things may.
@@ -13,27 +15,67 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ZONE: &str = "$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n";
 
 /// A running server with folders of its own.
-struct Server {
+pub struct Server {
     child: Child,
     folder: tempfile::TempDir,
-    addresses: Vec<SocketAddr>,
+    pub addresses: Vec<SocketAddr>,
+    /// The lines of its log.
+    log: Mutex<Receiver<String>>,
 }
 
 impl Server {
     /// Starts on free ports of these addresses.
     fn start(addresses: &[&str]) -> Server {
+        let listen: Vec<&str> = addresses.iter().flat_map(|address| ["--listen", address]).collect();
+        Server::launch(&[("zones/example.com.zone", ZONE)], &listen, &[])
+    }
+
+    /// Starts with these files on a free port of its own, its admin port on another.
+    pub fn of(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Server {
+        Server::launch(files, &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"], environment)
+    }
+
+    fn launch(files: &[(&str, &str)], arguments: &[&str], environment: &[(&str, &str)]) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("zones")).expect("a folder of zones");
-        fs::write(folder.path().join("zones/example.com.zone"), ZONE).expect("a zone");
+        for (file, text) in files {
+            fs::write(folder.path().join(file), text).expect("a file");
+        }
         let mut command = program(folder.path());
-        command.args(["serve", "--workers", "2"]);
-        command.args(addresses.iter().flat_map(|address| ["--listen", address]));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program");
+        command.args(["serve", "--workers", "2"]).args(arguments).envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+        let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines();
+        let (sender, log) = mpsc::channel();
+        // Read to the end, so that the server never waits for somebody to read its log.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
         let mut first = String::new();
         BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut first).expect("what it serves");
         let told = first.split(" on ").nth(1).and_then(|rest| rest.split(", UDP").next()).expect("its addresses");
         let addresses = told.split(" and ").map(|address| address.parse().expect("an address")).collect();
-        Server { child, folder, addresses }
+        Server { child, folder, addresses, log: Mutex::new(log) }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The next line of the log that holds this.
+    fn said(&self, what: &str) -> String {
+        let log = self.log.lock().expect("the log");
+        let begin = Instant::now();
+        loop {
+            let left = PATIENCE.checked_sub(begin.elapsed()).unwrap_or_default();
+            let line = log.recv_timeout(left).unwrap_or_else(|_| panic!("the log doesn't say {what:?}"));
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+
+    /// Where its admin port is, as its log says. To be asked once.
+    pub fn admin(&self) -> String {
+        let line = self.said("admin port on ");
+        line.rsplit("admin port on ").next().expect("an address").trim().to_string()
     }
 
     fn signal(&self, name: &str) {
@@ -62,13 +104,13 @@ impl Drop for Server {
 }
 
 /// The program, in a folder where no settings of others lie.
-fn program(folder: &Path) -> Command {
+pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
     command.current_dir(folder).env_remove("FINGERPOST_LOG");
     command
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     program(folder).args(arguments).output().expect("the program")
 }
 
@@ -184,30 +226,37 @@ fn changes_are_loaded_and_what_is_broken_is_not() {
 
 #[test]
 fn a_reload_that_fails_a_routing_test_is_refused() {
-    let server = Server::start(&["127.0.0.1:0"]);
-    let write = |file: &str, text: &str| fs::write(server.folder.path().join(file), text).expect("written");
     let expects = |data: &str| format!("[[test]]\nask = \"www.example.com\"\nexpect = [\"{data}\"]\n");
+    let files = [
+        ("fingerpost.toml", "gate_reload = true\n"),
+        ("zones/example.com.zone", ZONE),
+        ("zones/example.test.toml", &expects("192.0.2.2")),
+    ];
+    let server = Server::launch(&files, &["--listen", "127.0.0.1:0"], &[]);
+    // Written beside and renamed: half a zone would be refused too, and show nothing.
+    let write = |file: &str, text: &str| {
+        fs::write(server.folder().join("next"), text).expect("written");
+        fs::rename(server.folder().join("next"), server.folder().join(file)).expect("renamed");
+    };
     let until = |name: &str, expected| {
         let begin = Instant::now();
         while ask_udp(server.addresses[0], name) != expected {
             assert!(begin.elapsed() < PATIENCE, "{name} is not {expected:?}");
         }
     };
-    write("fingerpost.toml", "gate_reload = true\n");
-    write("zones/example.test.toml", &expects("192.0.2.2"));
-    server.signal("HUP");
-    let broken = ZONE.replace("www A 192.0.2.2", "www A 192.0.2.3");
     write("zones/example.com.zone", &format!("{ZONE}one A 192.0.2.9\n"));
     until("one", (0, Some([192, 0, 2, 9])));
+    let broken = ZONE.replace("www A 192.0.2.2", "www A 192.0.2.3");
     write("zones/example.com.zone", &broken);
-    server.signal("HUP");
-    write("zones/example.org.zone", ZONE);
-    server.signal("HUP");
+    // The reload is over, and it was refused: all of it, so "one" is still there.
+    assert!(server.said("192.0.2.3").contains("example.test.toml"));
+    server.said("gate_reload");
+    assert_eq!(ask_udp(server.addresses[0], "www"), WWW);
+    assert_eq!(ask_udp(server.addresses[0], "one"), (0, Some([192, 0, 2, 9])));
     // What was refused is served once the tests expect it, though no zone changed since.
-    assert_eq!(ask_udp(server.addresses[0], "www"), (0, Some([192, 0, 2, 2])));
     write("zones/example.test.toml", &expects("192.0.2.3"));
-    server.signal("HUP");
     until("www", (0, Some([192, 0, 2, 3])));
+    assert_eq!(ask_udp(server.addresses[0], "one"), (3, None));
 }
 
 #[test]

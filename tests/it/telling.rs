@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::sockets;
+
 const APEX: &str = "$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n";
 
 const STEERED: &str = "\
@@ -135,4 +137,35 @@ fn routing_tests_pass_or_say_what_is_so_instead() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (code, out, _) = run(samples, "test");
     assert_eq!(code, Some(0), "{out}");
+}
+
+/// Where the server wants a token, whoever asks it needs one; what it answers is what the folders answer.
+#[test]
+fn a_running_server_tells_what_its_folders_do() {
+    const TOKEN: (&str, &str) = ("FINGERPOST_ADMIN_TOKEN", "as long as a token has to be, and longer");
+    let zone = format!("{APEX}{STEERED}");
+    let checks = "[health_check.blue]\ntype = \"TCP\"\nip_address = \"192.0.2.1\"\nport = 80\ndisabled = true\n";
+    let server =
+        sockets::Server::of(&[("zones/example.com.zone", &zone), ("zones/health-checks.toml", checks)], &[TOKEN]);
+    let (folder, admin) = (server.folder(), server.admin());
+    let ask = |arguments: &str, token: Option<&str>| {
+        let mut command = sockets::program(folder);
+        command.args(arguments.split(' ')).env_remove(TOKEN.0).envs(token.map(|token| (TOKEN.0, token)));
+        let output = command.output().expect("the program");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    for question in ["odds www.example.com", "explain www.example.com --seed 5", "odds out.example.com --json"] {
+        let (code, offline, said) = ask(question, None);
+        assert_eq!(code, Some(0), "{said}");
+        let (code, online, said) = ask(&format!("{question} --server {admin}"), Some(TOKEN.1));
+        assert_eq!((code, online), (Some(0), offline), "{said}");
+        for wrong in [None, Some("guessed")] {
+            let (code, online, said) = ask(&format!("{question} --server {admin}"), wrong);
+            assert_eq!((code, online.as_str()), (Some(2), ""), "{said}");
+            assert!(said.contains(&admin) && said.contains("FINGERPOST_ADMIN_TOKEN"), "{said}");
+        }
+    }
+    let (code, _, said) = ask(&format!("odds www.example.com --vpc vpc-9 --server {admin}"), Some(TOKEN.1));
+    assert_eq!((code, said.contains("no VPC is called \"vpc-9\"")), (Some(2), true), "{said}");
 }
