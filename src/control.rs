@@ -32,11 +32,14 @@ use crate::moment::Moment;
 /// Turns within this time are published together, so that an outage of a thousand checks folds the groups once.
 pub const GATHER: Duration = Duration::from_millis(10);
 
+/// Where nothing turned, only what a verdict rests on did change; that is published after this time.
+const GATHER_REASONS: Duration = Duration::from_secs(1);
+
 /// New checks are first probed within this time (or their interval, if that is shorter), not all at once.
 pub const SPREAD: Duration = Duration::from_secs(5);
 
 /// Verdicts of probes are saved this long after one turned, together.
-const SAVE_AFTER: Duration = Duration::from_secs(1);
+pub const SAVE_AFTER: Duration = Duration::from_secs(1);
 
 /// So often they are saved at least, which says that they still hold.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
@@ -246,7 +249,8 @@ impl Control {
             }
             Event::Metric { id, state } => {
                 self.expect_type(&id, "CLOUDWATCH_METRIC")?;
-                self.kept.metrics.insert(id.clone(), Metered { state, since: now.0 });
+                let metered = Metered::after(self.metric(&id), state, now);
+                self.kept.metrics.insert(id.clone(), metered);
                 self.tell(&id, now);
                 self.save(now, &mut effects);
                 self.publish(now, &mut effects);
@@ -369,7 +373,7 @@ impl Control {
             reported: None,
         };
         if changed {
-            self.verdicts.forget(id, now);
+            _ = self.verdicts.forget(id, now);
         }
         if let Some(kept) = self.kept.verdicts.remove(id).filter(|kept| kept.asks == check.asks()) {
             watched.tracker = Tracker::knowing(kept.healthy);
@@ -491,14 +495,21 @@ impl Control {
                 (Some(_), InsufficientData::Healthy) => Some(true),
                 (Some(_), InsufficientData::Unhealthy) => Some(false),
                 // 3.5: healthy if nothing is known yet.
-                (Some(_), InsufficientData::LastKnownStatus) => watched.reported,
+                (Some(metered), InsufficientData::LastKnownStatus) => metered.last_known,
             },
         };
-        let Some(healthy) = said.filter(|_| said != watched.reported) else { return };
-        watched.reported = Some(healthy);
-        if let Ok(turned) = self.verdicts.report(id, healthy, now) {
+        if said == watched.reported {
+            return;
+        }
+        watched.reported = said;
+        let turned = match said {
+            Some(healthy) => self.verdicts.report(id, healthy, now),
+            None => self.verdicts.forget(id, now),
+        };
+        if let Ok(turned) = turned {
+            let at = now.after(if turned.is_empty() { GATHER_REASONS } else { GATHER });
             self.note(turned);
-            self.publish_at.get_or_insert(now.after(GATHER));
+            self.publish_at = Some(self.publish_at.map_or(at, |other| other.min(at)));
             self.save_at = self.save_at.min(now.after(SAVE_AFTER));
         }
     }

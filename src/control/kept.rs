@@ -38,6 +38,22 @@ pub struct Switched {
 pub struct Metered {
     pub state: MetricState,
     pub since: u64,
+    /// What it said while there was enough data, for `LastKnownStatus`.
+    #[serde(default)]
+    pub last_known: Option<bool>,
+}
+
+impl Metered {
+    /// What it is after an alarm came to this.
+    pub(super) fn after(before: Option<Metered>, state: MetricState, now: Moment) -> Metered {
+        let last_known = match state {
+            MetricState::Ok => Some(true),
+            MetricState::Alarm => Some(false),
+            MetricState::InsufficientData => before.and_then(|before| before.last_known),
+        };
+        let since = before.filter(|before| before.state == state).map_or(now.0, |before| before.since);
+        Metered { state, since, last_known }
+    }
 }
 
 /// How an alarm stands.

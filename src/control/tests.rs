@@ -255,3 +255,56 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     assert_eq!(turned.iter().map(|turn| &*turn.id).collect::<Vec<_>>(), ["b"]);
     assert_eq!(control.watched()["a"].tracker.history().count(), history, "its history goes on");
 }
+
+#[test]
+fn what_nobody_says_any_more_is_forgotten() {
+    let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
+    let event = Event::Observed { id: "a".into(), checker: "paris".into(), healthy: false, reason: "".into() };
+    control.handle(event, Moment(0)).unwrap();
+    assert!(!control.verdicts().healthy("a"));
+    // Its own probes come to nothing: no two results in a row are equal.
+    let mut healthy = false;
+    while control.next() <= Moment(60_000) {
+        let now = control.next();
+        for effect in control.handle(Event::Tick, now).unwrap() {
+            if let Effect::Probe { check, number, .. } = effect {
+                healthy = !healthy;
+                let event = Event::Probed { id: check.id.clone(), number, outcome: outcome(healthy) };
+                control.handle(event, now).unwrap();
+            }
+        }
+    }
+    assert!(control.verdicts().healthy("a"), "a check that nobody has judged is healthy");
+}
+
+#[test]
+fn rule_3_5_the_last_known_status_outlives_the_server() {
+    let metric = || Metric {
+        alarm_region: "eu-west-1".into(),
+        alarm_name: "m".into(),
+        insufficient_data: InsufficientData::LastKnownStatus,
+    };
+    let mut control = begin(shared([check("m", Kind::Metric(metric()))]), Kept::default(), Moment(0));
+    for state in [MetricState::Alarm, MetricState::InsufficientData] {
+        control.handle(Event::Metric { id: "m".into(), state }, Moment(1)).unwrap();
+    }
+    let control = begin(shared([check("m", Kind::Metric(metric()))]), control.kept(Moment(2)), Moment(3));
+    assert!(!control.verdicts().healthy("m"));
+}
+
+/// route53.md 3.3.18: an outage is seen within threshold times interval, and no sooner than one interval less.
+#[test]
+fn an_outage_is_seen_within_threshold_times_interval() {
+    for (interval, threshold) in [(1, 1), (1, 2), (10, 1), (10, 3), (30, 3), (30, 10)] {
+        let Kind::Endpoint(plain) = endpoint(interval) else { panic!() };
+        let kind = Kind::Endpoint(Endpoint { failure_threshold: threshold, ..plain });
+        let mut control = begin(shared([check("a", kind)]), Kept::default(), Moment(0));
+        run(&mut control, true, Moment(1_000_000));
+        assert!(control.verdicts().healthy("a"));
+        run(&mut control, false, Moment(2_000_000));
+        let seen = control.verdicts().get("a").unwrap().since.since(Moment(1_000_000));
+        let intervals = |count| Duration::from_secs(u64::from(interval)) * count;
+        let took = Duration::from_millis(1);
+        assert!(intervals(threshold - 1) <= seen && seen <= intervals(threshold) + took, "{threshold}: {seen:?}");
+    }
+}

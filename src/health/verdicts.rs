@@ -183,12 +183,12 @@ impl Verdicts {
         Ok(self.settle(at..at + 1, now))
     }
 
-    /// Takes back what was reported of a check: it asks something else from now on.
-    pub fn forget(&mut self, id: &str, now: Moment) {
-        if let Some(&at) = self.by_id.get(id) {
-            self.checks[at].reported = None;
-            self.settle(at..at + 1, now);
-        }
+    /// Takes back what was reported of a check: nobody knows any more, or it asks something else from now on.
+    /// Returns the checks whose verdict turned.
+    pub fn forget(&mut self, id: &str, now: Moment) -> Result<Vec<Id>, UnknownCheck> {
+        let at = self.index(id)?;
+        self.checks[at].reported = None;
+        Ok(self.settle(at..at + 1, now))
     }
 
     pub fn get(&self, id: &str) -> Option<&Verdict> {

@@ -1,147 +1,127 @@
-//! The control plane of health in a simulated world: endpoints that flap, probes that take their time, reloads,
-//! forced states that end, and crashes. Everything follows from one seed, and a day takes no time.
+//! The control plane of health in a simulated world: endpoints that flap, probes that take their time, reloads, forced
+//! states that end, other checkers, pauses, clocks that are set back, and crashes between any two effects. Everything
+//! follows from one seed, and a day takes a moment.
+//!
+//! `SIMULATED_DAYS=365 SIMULATION_SEED=1000 cargo test --test it simulated_world` runs for as long as you like, other
+//! worlds from another seed on. With `SIMULATION_TRACE=1` and `-- --nocapture` it tells what happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod expected;
+mod folder;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fingerpost::control::{Control, Effect, Event, GATHER, Kept, MetricState, SPREAD, Settings};
+use fingerpost::control::{
+    Control, Effect, Event, GATHER, Kept, MetricState, SAVE_AFTER, SPREAD, Settings, VERDICT_AGE_MAX,
+};
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::health::finding::{Failure, Finding, Latency, Outcome};
 use fingerpost::health::verdicts::Verdicts;
-use fingerpost::model::health_check::{Endpoint, HealthCheck, InsufficientData, Kind, Metric, Protocol};
-use fingerpost::model::{Id, Shared};
+use fingerpost::model::health_check::{HealthCheck, Kind};
+use fingerpost::model::{Id, Shared, ZoneData};
 use fingerpost::moment::Moment;
-use fingerpost::problem::At;
+use fingerpost::snapshot::{Parts, Snapshot};
 
-const RUNS: u64 = 2000;
-const RUN_TIME: Duration = Duration::from_secs(200);
+use expected::{Checks, Expected, Told};
+use folder::Pace;
+
+const RUN_TIME: Duration = Duration::from_secs(1800);
+/// Three weeks.
+const RUNS: u64 = 21 * RUNS_A_DAY;
+const RUNS_A_DAY: u64 = 86_400 / RUN_TIME.as_secs();
 /// A probe takes this long at most: connecting, status and body have 8 seconds together.
 const PROBE_MAX: u32 = 8000;
-
-fn check(id: String, kind: Kind, dice: &mut Seeded) -> (Id, HealthCheck) {
-    let at = At { file: "health-checks.toml".into(), line: 1, column: 1, length: 0 };
-    let (inverted, disabled) = (dice.roll(6) == 0, dice.roll(10) == 0);
-    (id.as_str().into(), HealthCheck { id: id.into(), kind, inverted, disabled, at })
-}
-
-fn endpoint(dice: &mut Seeded) -> Kind {
-    Kind::Endpoint(Endpoint {
-        protocol: Protocol::Tcp,
-        ip_address: Some([127, 0, 0, 1].into()),
-        fully_qualified_domain_name: None,
-        port: 1 + dice.roll(2) as u16,
-        resource_path: "/".into(),
-        search_string: None,
-        enable_sni: false,
-        measure_latency: false,
-        request_interval: [1, 10, 30][dice.roll(3) as usize],
-        failure_threshold: 1 + dice.roll(4),
-        regions: Vec::new(),
-    })
-}
-
-/// Some checks of each type; those with the same number may differ from folder to folder.
-fn folder(dice: &mut Seeded) -> Arc<Shared> {
-    let mut checks = BTreeMap::new();
-    for number in 0..8 {
-        if dice.roll(8) > 0 {
-            let kind = endpoint(dice);
-            checks.extend([check(format!("endpoint-{number}"), kind, dice)]);
-        }
-    }
-    for number in 0..3 {
-        let children = (0..3).map(|_| format!("endpoint-{}", dice.roll(8)).into()).collect::<BTreeSet<Id>>();
-        let kind = Kind::Calculated { children: children.into_iter().collect(), threshold: dice.roll(4) };
-        checks.extend([check(format!("calculated-{number}"), kind, dice)]);
-    }
-    checks.extend([check("switch".into(), Kind::Switch { routing_control_arn: "arn".into() }, dice)]);
-    let insufficient_data = [InsufficientData::Healthy, InsufficientData::Unhealthy, InsufficientData::LastKnownStatus]
-        [dice.roll(3) as usize];
-    let metric = Metric { alarm_region: "eu-west-1".into(), alarm_name: "orders".into(), insufficient_data };
-    checks.extend([check("metric".into(), Kind::Metric(metric), dice)]);
-    Arc::new(Shared { health_checks: checks, ..Shared::default() })
-}
-
-/// A few checks edited, the others as they were.
-fn edited(before: &Shared, dice: &mut Seeded) -> Arc<Shared> {
-    let other = folder(dice);
-    let mut checks = before.health_checks.clone();
-    for (id, check) in &other.health_checks {
-        match dice.roll(8) {
-            0 => _ = checks.insert(id.clone(), check.clone()),
-            1 if id.starts_with("endpoint") => _ = checks.remove(id),
-            _ => {}
-        }
-    }
-    Arc::new(Shared { health_checks: checks, ..Shared::default() })
-}
-
-/// What a check's own results say by the plain rule: the latest run of `threshold` equal ones decides.
-#[derive(Default)]
-struct Seen {
-    results: Vec<bool>,
-    decided: Option<bool>,
-    /// When it was asked last, or might have been.
-    asked: Moment,
-}
 
 struct World {
     seed: u64,
     dice: Seeded,
+    pace: Pace,
     now: Moment,
     control: Control,
     shared: Arc<Shared>,
+    zone: ZoneData,
     /// Probes on their way back.
     returning: BTreeMap<(Moment, u64), (Id, Outcome)>,
     up: BTreeMap<Id, bool>,
-    seen: BTreeMap<Id, Seen>,
-    /// What was acknowledged: forced states with their ends, and the switch.
-    forced: BTreeMap<Id, (bool, Option<Moment>)>,
-    switch: Option<bool>,
+    expected: Checks,
+    told: Told,
     disk: Kept,
-    published: Arc<Verdicts>,
+    snapshot: Snapshot,
+    /// How long the server has run, between its crashes.
+    served: Duration,
+    crashes: u32,
+    /// Each event is printed.
+    traced: bool,
 }
 
 impl World {
     fn new(seed: u64) -> World {
         let mut dice = Seeded::new(seed);
-        let shared = folder(&mut dice);
-        let now = Moment(1_000_000);
-        let control = Control::new(Settings::default(), Kept::default(), seed, now);
+        let pace = folder::pace(&mut dice);
+        let shared = folder::checks(pace, &mut dice);
+        let zone = folder::zone(&mut dice);
+        let now = Moment(1_000_000_000);
         let mut world = World {
             seed,
-            dice,
+            pace,
             now,
-            control,
+            control: Control::new(Settings::default(), Kept::default(), seed, now),
+            snapshot: folder::snapshot(&zone, &shared),
             shared: Arc::default(),
+            zone,
             returning: BTreeMap::new(),
             up: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            forced: BTreeMap::new(),
-            switch: None,
+            expected: Checks::default(),
+            told: Told::default(),
             disk: Kept::default(),
-            published: Arc::default(),
+            served: Duration::ZERO,
+            crashes: 0,
+            traced: std::env::var_os("SIMULATION_TRACE").is_some(),
+            dice,
         };
         world.reload(shared);
         world
     }
 
-    fn tell(&mut self, event: Event) {
-        let effects = self.control.handle(event, self.now).unwrap_or_else(|refused| panic!("{}: {refused}", self.seed));
-        for effect in effects {
+    /// Hands over an event, and does what comes of it; once in `peril` times the server ends somewhere between.
+    /// Returns whether all was done, so that somebody who waits is answered.
+    fn tell(&mut self, event: Event, peril: u32) -> bool {
+        if self.traced && !matches!(event, Event::Tick | Event::Reloaded(_)) {
+            println!("{} {event:?}", self.now);
+        }
+        let effects =
+            self.control.handle(event, self.now).unwrap_or_else(|refused| panic!("seed {}: {refused}", self.seed));
+        self.told.forget_what_ended(self.now);
+        let dies = self.dice.roll(peril) == 0;
+        let done = if dies { self.dice.roll(effects.len() as u32 + 1) as usize } else { effects.len() };
+        for effect in effects.into_iter().take(done) {
             match effect {
                 Effect::Save(kept) => self.disk = kept,
-                Effect::Publish { verdicts, .. } => self.published = verdicts,
-                Effect::Probe { check, number, .. } => self.ask(&check, number),
+                Effect::Publish { verdicts, .. } => self.publish(verdicts),
+                Effect::Probe { check, number, due } => self.ask(&check, number, due),
             }
+        }
+        if self.traced && dies {
+            println!("{} the server ends after {done} effects", self.now);
+        }
+        if dies {
+            self.crash();
+        }
+        !dies
+    }
+
+    fn publish(&mut self, verdicts: Arc<Verdicts>) {
+        self.snapshot = self.snapshot.with_verdicts(verdicts);
+        for (id, verdict) in self.snapshot.verdicts.iter().filter(|(_, verdict)| verdict.forced) {
+            let kept = self.disk.forced.get(id).map(|forced| forced.healthy);
+            assert_eq!(kept, Some(verdict.healthy), "seed {}: {id} is served as forced before that is kept", self.seed);
         }
     }
 
-    fn ask(&mut self, check: &HealthCheck, number: u64) {
-        assert!(!check.disabled, "{}: a disabled check is asked", self.seed);
+    fn ask(&mut self, check: &HealthCheck, number: u64, due: Moment) {
         let up = self.up.entry(check.id.clone()).or_insert(true);
-        if self.dice.roll(6) == 0 {
+        if self.dice.roll(self.pace.flaps) == 0 {
             *up = !*up;
         }
         let finding = if *up { Finding::Connected } else { Finding::Failed(Failure::Refused) };
@@ -149,97 +129,148 @@ impl World {
         let outcome = Outcome { finding, resolved: None, latency: Latency::default() };
         let back = self.now.after(Duration::from_millis(u64::from(took)));
         self.returning.insert((back, number), (check.id.clone(), outcome));
-        self.seen.entry(check.id.clone()).or_default().asked = self.now;
+        let expected = self.expected.get(&check.id).expect("a check that is there");
+        let interval = expected.interval().unwrap_or_else(|| panic!("seed {}: {} is asked", self.seed, check.id));
+        let soonest = expected.due.map_or(Moment::START, |due| due.after(interval / 2));
+        assert!(due >= soonest, "seed {}: {} is asked for {due} and not from {soonest} on", self.seed, check.id);
+        (expected.asked, expected.due) = (self.now, Some(due));
     }
 
     fn reload(&mut self, shared: Arc<Shared>) {
-        let kind =
-            |shared: &Shared, id: &Id| shared.health_checks.get(id).map(|check| (check.kind.clone(), check.disabled));
         let before = std::mem::replace(&mut self.shared, shared.clone());
-        for id in shared.health_checks.keys() {
-            let (old, new) = (kind(&before, id), kind(&shared, id));
-            if old.as_ref().map(|(kind, _)| kind) != new.as_ref().map(|(kind, _)| kind) {
-                self.seen.insert(id.clone(), Seen { asked: self.now, ..Seen::default() });
-                self.returning.retain(|_, (other, _)| other != id);
-            } else if old != new {
-                self.seen.entry(id.clone()).or_default().asked = self.now;
-            }
-        }
-        self.returning.retain(|_, (id, _)| shared.health_checks.contains_key(id));
-        self.tell(Event::Reloaded(shared));
+        self.expected.reload(&shared, self.now);
+        let kind = |shared: &Shared, id: &Id| shared.health_checks.get(id).map(|check| check.kind.clone());
+        self.returning.retain(|_, (id, _)| {
+            let now = kind(&shared, id);
+            now.is_some() && now == kind(&before, id)
+        });
+        self.snapshot = folder::snapshot(&self.zone, &shared);
+        self.tell(Event::Reloaded(shared), 20);
     }
 
+    /// The server ends and starts anew, with nothing but its disk.
     fn crash(&mut self) {
-        let away = Duration::from_millis(u64::from(self.dice.roll(900_000)));
-        self.now = self.now.after(away);
-        let too_old = self.now.since(Moment(self.disk.saved)) > fingerpost::control::VERDICT_AGE_MAX;
+        self.crashes += 1;
+        if self.traced {
+            println!("{} a crash; saved at {}: {:?}", self.now, Moment(self.disk.saved), self.disk.verdicts);
+        }
+        let most = folder::pick(&[2_000, 20_000, 900_000], &mut self.dice);
+        let away = Duration::from_millis(u64::from(self.dice.roll(most)));
+        // Now and then somebody sets the clock right.
+        self.now =
+            if self.dice.roll(8) == 0 { Moment(self.now.0 - away.as_millis() as u64) } else { self.now.after(away) };
+        let too_old = self.now.since(Moment(self.disk.saved)) > VERDICT_AGE_MAX;
         self.control = Control::new(Settings::default(), self.disk.clone(), self.seed, self.now);
         self.returning.clear();
-        for (id, seen) in &mut self.seen {
-            let asks = self.shared.health_checks.get(id).map(HealthCheck::asks);
-            let kept = self.disk.verdicts.get(id).filter(|kept| !too_old && Some(&kept.asks) == asks.as_ref());
-            *seen = Seen { results: Vec::new(), decided: kept.map(|kept| kept.healthy), asked: self.now };
-        }
-        self.tell(Event::Reloaded(self.shared.clone()));
+        self.expected.restart(&self.disk, too_old, self.now);
+        self.snapshot = folder::snapshot(&self.zone, &self.shared);
+        self.tell(Event::Reloaded(self.shared.clone()), 20);
     }
 
     /// Something happens, or nothing does until the next thing that is due.
     fn step(&mut self) {
-        let any = self.dice.roll(16) as usize;
-        let id = self.shared.health_checks.keys().nth(any % self.shared.health_checks.len()).cloned().unwrap();
+        let id = {
+            let any = self.dice.roll(self.shared.health_checks.len() as u32) as usize;
+            self.shared.health_checks.keys().nth(any).cloned().expect("some check")
+        };
         match self.dice.roll(400) {
             0 => {
-                let shared = edited(&self.shared, &mut self.dice);
+                if self.dice.roll(2) == 0 {
+                    self.zone = folder::zone(&mut self.dice);
+                }
+                let shared = folder::edited(&self.shared, self.pace, &mut self.dice);
                 self.reload(shared);
             }
             1 => self.crash(),
-            2..=5 => {
-                let healthy = [None, Some(true), Some(false)][self.dice.roll(3) as usize];
-                let lasting = (self.dice.roll(2) == 0).then(|| Duration::from_secs(u64::from(self.dice.roll(600))));
-                self.tell(Event::Force { id: id.clone(), healthy, lasting, reason: "a test".into() });
-                match healthy {
-                    None => _ = self.forced.remove(&id),
-                    Some(healthy) => {
-                        self.forced.insert(id, (healthy, lasting.map(|lasting| self.now.after(lasting))));
-                    }
-                }
-            }
-            6 => {
-                let on = self.dice.roll(2) == 0;
-                self.tell(Event::Switch { id: "switch".into(), on });
-                self.switch = Some(on);
-            }
-            7 => {
-                let state =
-                    [MetricState::Ok, MetricState::Alarm, MetricState::InsufficientData][self.dice.roll(3) as usize];
-                self.tell(Event::Metric { id: "metric".into(), state });
-            }
+            2..=5 => self.force(id),
+            6 => self.switch(),
+            7 => self.meter(),
+            8..=9 => self.observe(id),
+            10 => self.pause(),
             _ => self.advance(),
         }
         self.look();
     }
 
+    fn force(&mut self, id: Id) {
+        let healthy = folder::pick(&[None, Some(true), Some(false)], &mut self.dice);
+        let lasting = (self.dice.roll(2) == 0).then(|| Duration::from_secs(u64::from(self.dice.roll(600))));
+        let before = self.told.forced.get(&id).copied();
+        let after = healthy.map(|healthy| (healthy, lasting.map(|lasting| self.now.after(lasting))));
+        let answered = self.tell(Event::Force { id: id.clone(), healthy, lasting, reason: "a test".into() }, 20);
+        let now = self.now;
+        let kept = self.disk.forced.get(&id).map(|forced| (forced.healthy, forced.until.map(Moment)));
+        let lasts =
+            |state: Option<(bool, Option<Moment>)>| state.filter(|(_, until)| until.is_none_or(|until| until > now));
+        let holds = if answered || kept == lasts(after) { after } else { before };
+        assert_eq!(kept, lasts(holds), "seed {}: {id} is kept otherwise than it was told", self.seed);
+        match holds {
+            Some(state) => _ = self.told.forced.insert(id, state),
+            None => _ = self.told.forced.remove(&id),
+        }
+    }
+
+    fn switch(&mut self) {
+        let on = self.dice.roll(2) == 0;
+        let answered = self.tell(Event::Switch { id: "switch".into(), on }, 20);
+        let kept = self.disk.switches.get("switch").map(|switch| switch.on);
+        if answered || kept == Some(on) {
+            self.told.switch = Some(on);
+        }
+    }
+
+    fn meter(&mut self) {
+        let state = folder::pick(&[MetricState::Ok, MetricState::Alarm, MetricState::InsufficientData], &mut self.dice);
+        let answered = self.tell(Event::Metric { id: "metric".into(), state }, 20);
+        let kept = self.disk.metrics.get("metric").map(|metered| metered.state);
+        if answered || kept == Some(state) {
+            self.told.set_metric(state);
+        }
+    }
+
+    fn observe(&mut self, id: Id) {
+        if !id.starts_with("endpoint") {
+            return;
+        }
+        let checker: Id = folder::pick(&["paris", "tokyo", "lima", "cairo", "oslo", "perth"], &mut self.dice).into();
+        let healthy = self.dice.roll(3) == 0;
+        let event = Event::Observed { id: id.clone(), checker: checker.clone(), healthy, reason: "".into() };
+        if self.tell(event, 20) {
+            self.expected.get(&id).expect("a check that is there").hear(checker, healthy, self.now);
+        }
+    }
+
+    /// The machine sleeps, or is busy with other things.
+    fn pause(&mut self) {
+        let most = Duration::from_millis(u64::from(self.dice.roll(120_000)));
+        self.wait_until(self.now.after(most));
+        while self.returning.keys().next().is_some_and(|(at, _)| *at <= self.now) {
+            self.advance();
+            self.expected.grow_older(Settings::default().heard_age, &self.told, self.now);
+        }
+        self.tell(Event::Tick, 4000);
+    }
+
+    fn wait_until(&mut self, at: Moment) {
+        self.served += at.since(self.now);
+        self.now = self.now.max(at);
+    }
+
     fn advance(&mut self) {
-        let back = self.returning.keys().next().copied();
-        match back {
-            Some((at, number)) if at <= self.control.next() => {
-                self.now = self.now.max(at);
+        let due = self.control.next();
+        match self.returning.first_key_value() {
+            Some((&(at, number), _)) if at <= due || at <= self.now => {
+                self.wait_until(at);
                 let Some((id, outcome)) = self.returning.remove(&(at, number)) else { return };
-                let check = &self.shared.health_checks[&id];
-                let seen = self.seen.entry(id.clone()).or_default();
-                if let (Kind::Endpoint(endpoint), false) = (&check.kind, check.disabled) {
-                    seen.results.push(outcome.is_healthy());
-                    let threshold = endpoint.failure_threshold as usize;
-                    let tail = &seen.results[seen.results.len().saturating_sub(threshold)..];
-                    if tail.len() == threshold && tail.iter().all(|result| *result == outcome.is_healthy()) {
-                        seen.decided = Some(outcome.is_healthy());
-                    }
+                if let Some(expected) = self.expected.get(&id) {
+                    expected.observe(outcome.is_healthy());
+                    expected.asked = self.now;
                 }
-                self.tell(Event::Probed { id, number, outcome });
+                self.tell(Event::Probed { id, number, outcome }, 4000);
             }
             _ => {
-                self.now = self.now.max(self.control.next());
-                self.tell(Event::Tick);
+                self.wait_until(due);
+                self.tell(Event::Tick, 4000);
             }
         }
     }
@@ -247,63 +278,105 @@ impl World {
     /// What must always hold.
     fn look(&mut self) {
         let (seed, now) = (self.seed, self.now);
-        self.forced.retain(|_, (_, until)| until.is_none_or(|until| until > now));
-        assert!(self.control.next() > now, "{seed}: something due at {now} was not done");
+        self.told.forget_what_ended(now);
+        assert!(self.control.next() > now, "seed {seed}: something due at {now} was not done");
+        self.expected.grow_older(Settings::default().heard_age, &self.told, now);
+        for expected in &self.expected.0 {
+            if let Some(interval) = expected.interval() {
+                let late = expected.asked.after(interval * 2 + SPREAD + Duration::from_millis(u64::from(PROBE_MAX)));
+                let (id, asked) = (&expected.check.id, expected.asked);
+                assert!(now <= late, "seed {seed}: {id} was not asked from {asked} to {now}");
+            }
+        }
 
-        let mut afresh = Verdicts::new(&self.shared.health_checks);
-        for (id, check) in &self.shared.health_checks {
-            let seen = self.seen.entry(id.clone()).or_default();
-            let said = match &check.kind {
-                Kind::Endpoint(_) => seen.decided,
-                Kind::Switch { .. } => self.switch,
-                // Its last known status is the control plane's to know.
-                Kind::Metric(_) => self.control.metric(id).and_then(|metered| match metered.state {
-                    MetricState::Ok => Some(true),
-                    MetricState::Alarm => Some(false),
-                    MetricState::InsufficientData => None,
-                }),
-                Kind::Calculated { .. } => None,
-            };
-            if let Some(healthy) = said {
-                afresh.report(id, healthy, now).unwrap();
-            }
-            if let Some((healthy, _)) = self.forced.get(id) {
-                afresh.force(id, Some(*healthy), now).unwrap();
-            }
-            if let (Kind::Endpoint(endpoint), false) = (&check.kind, check.disabled) {
-                let interval = Duration::from_secs(u64::from(endpoint.request_interval));
-                let late = seen.asked.after(interval * 2 + SPREAD + Duration::from_millis(u64::from(PROBE_MAX)));
-                assert!(now <= late, "{seed}: {id} was not asked from {} to {now}", seen.asked);
-            }
+        let mut all_told = true;
+        let served = &self.snapshot.verdicts;
+        assert_eq!(self.control.verdicts().iter().count(), self.expected.0.len(), "seed {seed}");
+        for (at, ((id, verdict), (same, served))) in self.control.verdicts().iter().zip(served.iter()).enumerate() {
+            let expected = (self.expected.is_healthy(at, &self.told), self.told.forced.contains_key(id));
+            assert_eq!((verdict.healthy, verdict.forced), expected, "seed {seed}: {id} at {now}");
+            assert_eq!(id, same, "seed {seed}: another check is served at {now}");
+            all_told &= verdict.healthy == served.healthy;
         }
-        for (id, verdict) in afresh.iter().filter(|(id, _)| &***id != "metric") {
-            let theirs = self.control.verdicts().get(id).map(|verdict| (verdict.healthy, verdict.forced));
-            assert_eq!(theirs, Some((verdict.healthy, verdict.forced)), "{seed}: {id} at {now}");
+        // What is served is what holds, but for the moment in which turns are gathered.
+        assert!(all_told || self.control.next() <= now.after(GATHER), "seed {seed}: a turn stays untold at {now}");
+        if all_told && self.dice.roll(64) == 0 {
+            self.look_at_the_snapshot();
         }
-        // What is published is what holds, but for the moment in which turns are gathered.
-        let told = self
-            .control
-            .verdicts()
-            .iter()
-            .all(|(id, verdict)| self.published.get(id).map(|told| told.healthy) == Some(verdict.healthy));
-        assert!(told || self.control.next() <= now.after(GATHER), "{seed}: a turn stays untold at {now}");
-        for (id, (healthy, _)) in &self.forced {
-            let kept = self.disk.forced.get(id).map(|forced| forced.healthy);
-            assert_eq!(kept, Some(*healthy), "{seed}: the forced state of {id} is not on disk");
+        if self.dice.roll(8) == 0 {
+            self.look_at_the_disk();
         }
-        assert_eq!(self.disk.switches.get("switch").map(|switch| switch.on), self.switch, "{seed}");
     }
+
+    /// However it came to be, it is what would be built from nothing.
+    fn look_at_the_snapshot(&self) {
+        let ours = &self.snapshot;
+        let verdicts = self.expected.afresh(&self.shared, &self.told, self.now);
+        let afresh = Snapshot::new(Parts {
+            settings: ours.settings.clone(),
+            key: ours.key.clone(),
+            images: ours.zones.numbers().map(|zone| ours.zones.shared_image(zone)).collect(),
+            geography: ours.geography.clone(),
+            shared: self.shared.clone(),
+            verdicts,
+        });
+        for zone in ours.zones.numbers() {
+            for group in 0..ours.image(zone).groups.len() as u32 {
+                let (ours, afresh) = (ours.candidates(zone, group).1, afresh.candidates(zone, group).1);
+                assert_eq!(ours, afresh, "seed {}: group {group} at {}", self.seed, self.now);
+            }
+        }
+    }
+
+    fn look_at_the_disk(&self) {
+        let (seed, now) = (self.seed, self.now);
+        for (id, (healthy, _)) in &self.told.forced {
+            let kept = self.disk.forced.get(id).map(|forced| forced.healthy);
+            assert_eq!(kept, Some(*healthy), "seed {seed}: the forced state of {id} is not on disk");
+        }
+        assert_eq!(self.disk.switches.get("switch").map(|switch| switch.on), self.told.switch, "seed {seed}");
+        assert_eq!(
+            self.disk.metrics.get("metric").map(|metered| metered.state),
+            self.told.metric.map(|(state, _)| state),
+            "seed {seed}"
+        );
+        // Verdicts of probes are saved soon after one turned.
+        for Expected { check, reported: (reported, since), .. } in &self.expected.0 {
+            if let (Kind::Endpoint(_), Some(healthy)) = (&check.kind, *reported)
+                && since.after(SAVE_AFTER) < now
+            {
+                let kept = self.disk.verdicts.get(&check.id).map(|kept| kept.healthy);
+                assert_eq!(
+                    kept,
+                    Some(healthy),
+                    "seed {seed}: {} turned at {since}, and is not kept at {now}",
+                    check.id
+                );
+            }
+        }
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}: {text:?} is no number")))
 }
 
 #[test]
 fn a_simulated_world_keeps_its_promises() {
-    for seed in 0..RUNS {
+    let runs = number("SIMULATED_DAYS").map_or(RUNS, |days| days * RUNS_A_DAY);
+    let first = number("SIMULATION_SEED").unwrap_or(0);
+    let (mut steps, mut crashes) = (0_u64, 0);
+    for seed in first..first + runs {
         let mut world = World::new(seed);
-        let end = world.now.after(RUN_TIME);
-        while world.now < end {
+        while world.served < RUN_TIME {
             world.step();
+            steps += 1;
         }
+        crashes += world.crashes;
     }
+    assert!(crashes > 0);
+    println!("{} simulated days, {steps} steps, {crashes} crashes, seeds from {first} on", runs / RUNS_A_DAY);
 }
 
 #[test]
