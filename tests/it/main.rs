@@ -10,6 +10,7 @@ mod doors_proxy;
 mod doors_same;
 mod doors_swap;
 mod dump;
+mod failover;
 mod folders;
 mod fuzz;
 mod geography;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes long; a machine that is busy with other things may.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const ZONE: &str = "$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n";
 
@@ -114,16 +114,21 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     program(folder).args(arguments).output().expect("the program")
 }
 
-/// A query for the A records of `NAME.example.com`.
-fn query(name: &str, id: u16) -> Vec<u8> {
+/// A query for the A records of a name.
+fn query_for(name: &str, id: u16) -> Vec<u8> {
     let [high, low] = id.to_be_bytes();
     let mut packet = vec![high, low, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.').chain(["example", "com", ""]) {
+    for label in name.split('.').chain([""]) {
         packet.push(label.len() as u8);
         packet.extend_from_slice(label.as_bytes());
     }
     packet.extend_from_slice(&[0, 1, 0, 1]);
     packet
+}
+
+/// A query for the A records of `NAME.example.com`.
+fn query(name: &str, id: u16) -> Vec<u8> {
+    query_for(&format!("{name}.example.com"), id)
 }
 
 /// The RCODE of a reply to the query, and the address in it that comes last.
@@ -141,8 +146,12 @@ fn client(server: SocketAddr) -> UdpSocket {
 }
 
 fn ask_udp(server: SocketAddr, name: &str) -> (u8, Option<[u8; 4]>) {
+    ask_udp_for(server, &format!("{name}.example.com"))
+}
+
+pub fn ask_udp_for(server: SocketAddr, name: &str) -> (u8, Option<[u8; 4]>) {
     let client = client(server);
-    client.send_to(&query(name, 7), server).expect("sent");
+    client.send_to(&query_for(name, 7), server).expect("sent");
     let mut reply = [0; 512];
     let (length, from) = client.recv_from(&mut reply).expect("a reply");
     assert_eq!(from, server);
