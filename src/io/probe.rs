@@ -29,6 +29,9 @@ use crate::model::health_check::{Endpoint, Protocol};
 /// Route 53 reads headers up to this length (3.3.5).
 const HEADERS_MAX: usize = 16_384;
 
+/// The status line comes before the headers; ours.
+const STATUS_LINE_MAX: usize = 1024;
+
 /// More header lines than this don't fit `HEADERS_MAX` in any sensible way; ours.
 const HEADER_LINES_MAX: usize = 1024;
 
@@ -200,16 +203,22 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEADERS_MAX).max_headers(HEADER_LINES_MAX);
+    builder.max_buf_size(HEADERS_MAX + STATUS_LINE_MAX).max_headers(HEADER_LINES_MAX);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Closed)?;
     let moving = tokio::spawn(async move { _ = connection.await });
     let connection = Connection(moving.abort_handle());
     match sender.send_request(request).await {
+        Ok(response) if headers_length(&response) > HEADERS_MAX => Err(Failure::HeaderTooLong),
         Ok(response) => Ok((response, connection)),
         Err(error) if error.is_parse_too_large() => Err(Failure::HeaderTooLong),
         Err(error) if error.is_parse() => Err(Failure::NotHttp),
         Err(_) => Err(Failure::Closed),
     }
+}
+
+/// As they came: with colon, space and end of line.
+fn headers_length(response: &Response<Incoming>) -> usize {
+    response.headers().iter().map(|(name, value)| name.as_str().len() + ": ".len() + value.len() + "\r\n".len()).sum()
 }
 
 fn request(id: &str, endpoint: &Endpoint) -> Option<Request<Empty<Bytes>>> {

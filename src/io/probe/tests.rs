@@ -1,5 +1,8 @@
 //! The prober against real servers on loopback: plain, with TLS, slow and hostile.
 
+mod hostile;
+mod paused;
+
 use std::future::pending;
 use std::io::Write;
 use std::sync::Arc;

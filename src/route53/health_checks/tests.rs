@@ -130,3 +130,111 @@ fn a_lab_may_lift_the_limits() {
     assert_eq!(toml(text, Limits::None).1, [""; 0]);
     assert_eq!(toml(text, Limits::Route53).1.len(), 4);
 }
+
+/// route53.md 3.3.1, 3.3.10, 3.3.11, 3.3.12 and 3.7.4: types, and what a check has where nothing is said.
+#[test]
+fn what_is_not_said_is_as_route_53_has_it() {
+    for (word, more, port, enable_sni) in [
+        ("HTTP", "", 80, false),
+        ("HTTP_STR_MATCH", "search_string = 'x'", 80, false),
+        ("HTTPS", "", 443, true),
+        ("HTTPS_STR_MATCH", "search_string = 'x'", 443, true),
+        ("TCP", "port = 25", 25, false),
+    ] {
+        let text = format!("[health_check.x]\ntype = '{word}'\nip_address = '192.0.2.1'\n{more}\n");
+        let (checks, problems) = toml(&text, Limits::Route53);
+        assert_eq!((problems, checks["x"].kind.word()), (vec![], word));
+        let Kind::Endpoint(endpoint) = &checks["x"].kind else { panic!("{word}") };
+        assert_eq!((endpoint.port, endpoint.enable_sni), (port, enable_sni), "{word}");
+        assert_eq!((endpoint.request_interval, endpoint.failure_threshold, endpoint.measure_latency), (30, 3, false));
+        assert_eq!((checks["x"].inverted, checks["x"].disabled, endpoint.resource_path.as_str()), (false, false, "/"));
+    }
+    for (text, word) in [
+        ("type = 'CALCULATED'\nchild_health_checks = ['a']\nhealth_threshold = 1", "CALCULATED"),
+        ("type = 'CLOUDWATCH_METRIC'\nalarm_identifier = { region = 'eu-west-1', name = 'n' }", "CLOUDWATCH_METRIC"),
+        ("type = 'RECOVERY_CONTROL'\nrouting_control_arn = 'arn:x'", "RECOVERY_CONTROL"),
+    ] {
+        let (checks, problems) = toml(&format!("[health_check.x]\n{text}\n"), Limits::Route53);
+        assert_eq!((problems, checks["x"].kind.word()), (vec![], word));
+    }
+}
+
+/// route53.md 3.3.2 and 3.3.11: a path begins with a slash, may have a query, and has 255 characters like the text.
+#[test]
+fn paths_and_texts() {
+    let check = |more: &str| {
+        let text = format!("[health_check.x]\ntype = 'HTTP_STR_MATCH'\nip_address = '192.0.2.1'\n{more}\n");
+        let (checks, problems) = toml(&text, Limits::Route53);
+        let path = checks.get("x").and_then(|check| match &check.kind {
+            Kind::Endpoint(endpoint) => Some(endpoint.resource_path.clone()),
+            _ => None,
+        });
+        (path, problems.len())
+    };
+    let text = "search_string = 'x'\n";
+    for (path, expected) in [("/a", "/a"), ("a", "/a"), ("", "/"), ("/a?b=c&d", "/a?b=c&d"), ("?b", "/?b")] {
+        assert_eq!(check(&format!("{text}resource_path = '{path}'")), (Some(expected.into()), 0));
+    }
+    for (length, problems) in [(255, 0), (256, 1)] {
+        let long = "x".repeat(length);
+        assert_eq!(check(&format!("{text}resource_path = '{long}'")).1, problems, "a path of {length}");
+        assert_eq!(check(&format!("search_string = '{long}'")).1, problems, "a text of {length}");
+    }
+    assert_eq!(check("search_string = ''").1, 1);
+}
+
+/// route53.md 3.3.7, 3.3.8 and 3.3.9: an address, of any kind in a lab, or a name; TCP takes one of the two.
+#[test]
+fn endpoints_are_addresses_or_names() {
+    for (text, problems) in [
+        ("type = 'HTTP'\nip_address = '10.1.2.3'", 0),
+        ("type = 'HTTP'\nip_address = '127.0.0.1'", 0),
+        ("type = 'HTTP'\nip_address = '169.254.1.1'", 0),
+        ("type = 'HTTP'\nip_address = '::1'", 0),
+        ("type = 'HTTP'\nfully_qualified_domain_name = 'a.example'", 0),
+        ("type = 'HTTP'\nip_address = '192.0.2.1'\nfully_qualified_domain_name = 'a.example'", 0),
+        ("type = 'HTTP'", 1),
+        ("type = 'TCP'\nport = 1\nip_address = '192.0.2.1'", 0),
+        ("type = 'TCP'\nport = 1\nfully_qualified_domain_name = 'a.example'", 0),
+        ("type = 'TCP'\nport = 1\nip_address = '192.0.2.1'\nfully_qualified_domain_name = 'a.example'", 1),
+    ] {
+        assert_eq!(toml(&format!("[health_check.x]\n{text}\n"), Limits::Route53).1.len(), problems, "{text}");
+    }
+}
+
+/// route53.md 3.3.12, 3.3.14, 3.4.1, 3.4.2 and 3.6: numbers and lists end where Route 53's do.
+#[test]
+fn numbers_and_lists_have_limits() {
+    let http = "type = 'HTTP'\nip_address = '192.0.2.1'";
+    let regions = |count: usize| {
+        let all = REGIONS.iter().take(count).map(|region| format!("'{region}'")).collect::<Vec<_>>();
+        format!("{http}\nregions = [{}]", all.join(", "))
+    };
+    let calculated = |children: usize, threshold: u32| {
+        let children = (0..children).map(|number| format!("'c{number}'")).collect::<Vec<_>>().join(", ");
+        format!("type = 'CALCULATED'\nchild_health_checks = [{children}]\nhealth_threshold = {threshold}")
+    };
+    let switch = "type = 'RECOVERY_CONTROL'\nrouting_control_arn = 'arn:x'";
+    for (text, problems) in [
+        (format!("{http}\nrequest_interval = 10"), 0),
+        (format!("{http}\nrequest_interval = 30"), 0),
+        (format!("{http}\nrequest_interval = 11"), 1),
+        (format!("{http}\nfailure_threshold = 1"), 0),
+        (format!("{http}\nfailure_threshold = 10"), 0),
+        (format!("{http}\nfailure_threshold = 0"), 1),
+        (format!("{http}\nfailure_threshold = 11"), 1),
+        (format!("{switch}\nrequest_interval = 10"), 1),
+        (format!("{switch}\nfailure_threshold = 3"), 1),
+        (format!("{switch}\nmeasure_latency = true"), 1),
+        (regions(8), 0),
+        (regions(3), 0),
+        (regions(2), 1),
+        (calculated(256, 0), 0),
+        (calculated(256, 256), 0),
+        (calculated(1, 257), 1),
+        (calculated(257, 1), 1),
+    ] {
+        let said = toml(&format!("[health_check.x]\n{text}\n"), Limits::Route53).1;
+        assert_eq!(said.len(), problems, "{}: {said:?}", text.chars().take(90).collect::<String>());
+    }
+}
