@@ -172,6 +172,7 @@ fn young_verdicts_return_and_old_ones_do_not() {
     assert!(control.verdicts().healthy("a"), "another endpoint is not");
 }
 
+/// route53.md 3.5.
 #[test]
 fn rule_3_5_insufficient_data() {
     for (insufficient_data, first, after_alarm) in [
@@ -192,6 +193,7 @@ fn rule_3_5_insufficient_data() {
     }
 }
 
+/// route53.md 3.6.
 #[test]
 fn rule_3_6_a_switch_is_healthy_while_on() {
     let mut control =
@@ -277,6 +279,7 @@ fn what_nobody_says_any_more_is_forgotten() {
     assert!(control.verdicts().healthy("a"), "a check that nobody has judged is healthy");
 }
 
+/// route53.md 3.5.
 #[test]
 fn rule_3_5_the_last_known_status_outlives_the_server() {
     let metric = || Metric {

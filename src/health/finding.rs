@@ -180,6 +180,7 @@ impl fmt::Display for Alert {
 mod tests {
     use super::*;
 
+    /// route53.md 3.7.5.
     #[test]
     fn rule_3_7_5_outcomes_in_route_53s_words() {
         let here: Option<IpAddr> = Some([192, 0, 2, 2].into());
@@ -205,6 +206,7 @@ mod tests {
         }
     }
 
+    /// route53.md 3.3.2 and 3.3.3.
     #[test]
     fn rules_3_3_2_and_3_3_3_200_to_399_is_healthy() {
         for (status, healthy) in [(199, false), (200, true), (301, true), (399, true), (400, false), (999, false)] {

@@ -157,6 +157,7 @@ mod tests {
         Heard { healthy, at: Moment(at), reason: "".into() }
     }
 
+    /// route53.md 3.3.12 and 3.3.16.
     #[test]
     fn rules_3_3_12_and_3_3_16_so_many_in_a_row_turn_it() {
         // Results as they come, `+` and `-`; after each what the checker has come to, `?` while it has not.
@@ -182,6 +183,7 @@ mod tests {
         }
     }
 
+    /// route53.md 3.3.13.
     #[test]
     fn rule_3_3_13_more_than_18_percent() {
         //   healthy, of, route 53, majority, all

@@ -320,6 +320,7 @@ mod tests {
         Verdicts::new(&all)
     }
 
+    /// route53.md 3.3.16 and 3.3.17.
     #[test]
     fn rules_3_3_16_and_17_new_inverted_and_disabled() {
         //   initially, reported healthy, reported unhealthy
@@ -335,6 +336,7 @@ mod tests {
         }
     }
 
+    /// route53.md 3.4.1 and 3.4.3.
     #[test]
     fn rule_3_4_calculated() {
         //   children, threshold, inverted: initially, with a down, with a and b down

@@ -92,7 +92,6 @@ impl World {
         }
         let effects =
             self.control.handle(event, self.now).unwrap_or_else(|refused| panic!("seed {}: {refused}", self.seed));
-        self.told.forget_what_ended(self.now);
         let dies = self.dice.roll(peril) == 0;
         let done = if dies { self.dice.roll(effects.len() as u32 + 1) as usize } else { effects.len() };
         for effect in effects.into_iter().take(done) {
@@ -102,6 +101,7 @@ impl World {
                 Effect::Probe { check, number, due } => self.ask(&check, number, due),
             }
         }
+        self.told.forget_what_ended(&self.disk, self.now);
         if self.traced && dies {
             println!("{} the server ends after {done} effects", self.now);
         }
@@ -198,13 +198,16 @@ impl World {
         let before = self.told.forced.get(&id).copied();
         let after = healthy.map(|healthy| (healthy, lasting.map(|lasting| self.now.after(lasting))));
         let answered = self.tell(Event::Force { id: id.clone(), healthy, lasting, reason: "a test".into() }, 20);
-        let now = self.now;
         let kept = self.disk.forced.get(&id).map(|forced| (forced.healthy, forced.until.map(Moment)));
-        let lasts =
-            |state: Option<(bool, Option<Moment>)>| state.filter(|(_, until)| until.is_none_or(|until| until > now));
-        let holds = if answered || kept == lasts(after) { after } else { before };
-        assert_eq!(kept, lasts(holds), "seed {}: {id} is kept otherwise than it was told", self.seed);
-        match holds {
+        let has_end = |state: &Option<(bool, Option<Moment>)>| state.is_some_and(|(_, until)| until.is_some());
+        let ended = |state: &Option<(bool, Option<Moment>)>| has_end(state) && lasting == Some(Duration::ZERO);
+        // Nobody was answered: it was set or it was not, and may have come to its end since.
+        let fits = match answered {
+            true => kept == after || kept.is_none() && ended(&after),
+            false => kept == after || kept == before || kept.is_none() && (has_end(&before) || has_end(&after)),
+        };
+        assert!(fits, "seed {}: {id} is kept as {kept:?} after {before:?} and {after:?}", self.seed);
+        match kept {
             Some(state) => _ = self.told.forced.insert(id, state),
             None => _ = self.told.forced.remove(&id),
         }
@@ -278,7 +281,11 @@ impl World {
     /// What must always hold.
     fn look(&mut self) {
         let (seed, now) = (self.seed, self.now);
-        self.told.forget_what_ended(now);
+        let ended = |until: &Option<Moment>| until.is_some_and(|until| until <= now);
+        assert!(
+            !self.told.forced.values().any(|(_, until)| ended(until)),
+            "seed {seed}: forced beyond its end at {now}"
+        );
         assert!(self.control.next() > now, "seed {seed}: something due at {now} was not done");
         self.expected.grow_older(Settings::default().heard_age, &self.told, now);
         for expected in &self.expected.0 {

@@ -79,6 +79,7 @@ fn answer(head: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{head}\r\n", body.len()).as_bytes(), body].concat()
 }
 
+/// route53.md 3.3.2 and 3.3.3.
 #[tokio::test]
 async fn rules_3_3_2_and_3_3_3_statuses() {
     for status in [200, 204, 301, 302, 399, 400, 404, 500, 503] {
@@ -90,6 +91,7 @@ async fn rules_3_3_2_and_3_3_3_statuses() {
     }
 }
 
+/// route53.md 3.3.2.
 #[tokio::test]
 async fn rule_3_3_2_the_text_lies_wholly_in_the_first_5120_bytes() {
     let body = |before: usize| [vec![b'.'; before], b"I am well".to_vec(), vec![b'.'; 100]].concat();
@@ -185,6 +187,7 @@ async fn nobody_there_and_tcp() {
     }
 }
 
+/// route53.md 3.3.7.
 #[tokio::test]
 async fn rule_3_3_7_a_name_leads_to_its_ipv4_address() {
     let port = says(answer("", b""), None).await;
@@ -199,6 +202,7 @@ async fn rule_3_3_7_a_name_leads_to_its_ipv4_address() {
     assert_eq!((outcome.finding, outcome.resolved), (Finding::Failed(Failure::Resolution), None));
 }
 
+/// route53.md 3.3.6.
 #[test]
 fn rule_3_3_6_the_host_header() {
     let at = |protocol, port, name: Option<&str>, address: &str| {
@@ -222,6 +226,7 @@ fn rule_3_3_6_the_host_header() {
     }
 }
 
+/// route53.md 3.3.15.
 #[tokio::test]
 async fn rule_3_3_15_what_is_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -274,6 +279,7 @@ async fn tls_server(certificate: &'static [u8]) -> (u16, mpsc::UnboundedReceiver
     (port, names)
 }
 
+/// route53.md 3.3.4.
 #[tokio::test]
 async fn rule_3_3_4_certificates_and_names() {
     // The name asked for, whether SNI is on, and the names that come to the server in a finished handshake.

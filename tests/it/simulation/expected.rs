@@ -119,9 +119,10 @@ impl Expected {
 }
 
 impl Told {
-    /// What ended does not come back, even if the clock does.
-    pub fn forget_what_ended(&mut self, now: Moment) {
-        self.forced.retain(|_, (_, until)| until.is_none_or(|until| until > now));
+    /// What ended does not come back, even if the clock does, once that is on the disk.
+    pub fn forget_what_ended(&mut self, disk: &Kept, now: Moment) {
+        let ended = |until: &Option<Moment>| until.is_some_and(|until| until <= now);
+        self.forced.retain(|id, (_, until)| !ended(until) || disk.forced.contains_key(id));
     }
 
     pub fn set_metric(&mut self, state: MetricState) {
