@@ -321,7 +321,7 @@ impl World {
         let verdicts = self.expected.afresh(&self.shared, &self.told, self.now);
         let afresh = Snapshot::new(Parts {
             settings: ours.settings.clone(),
-            key: ours.key.clone(),
+            key: ours.key,
             images: ours.zones.numbers().map(|zone| ours.zones.shared_image(zone)).collect(),
             geography: ours.geography.clone(),
             shared: self.shared.clone(),
