@@ -5,8 +5,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use arc_swap::ArcSwap;
@@ -50,6 +50,8 @@ pub struct Certificate {
     provider: Arc<CryptoProvider>,
     /// None: it was made at start, and stays.
     files: Option<Files>,
+    /// Why the last swap failed. It is told once: telling it may write to a file beside the certificate.
+    told: Mutex<String>,
     pub swaps: AtomicU64,
     pub swaps_failed: AtomicU64,
 }
@@ -65,9 +67,7 @@ pub struct Fingerprints {
 impl Certificate {
     pub fn read(files: Files) -> Result<Certificate> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let current = ArcSwap::from_pointee(certified(&files, &provider)?);
-        let (swaps, swaps_failed) = Default::default();
-        Ok(Certificate { current, provider, files: Some(files), swaps, swaps_failed })
+        Ok(Certificate::showing(certified(&files, &provider)?, provider, Some(files)))
     }
 
     /// Makes a key, and a certificate for these names that nobody vouches for.
@@ -79,10 +79,13 @@ impl Certificate {
             pin: BASE64.encode(digest(&SHA256, &made.signing_key.subject_public_key_info()).as_ref()),
         };
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let current = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider);
-        let current = ArcSwap::from_pointee(current.context("no certificate can be made")?);
-        let (swaps, swaps_failed) = Default::default();
-        Ok((Certificate { current, provider, files: None, swaps, swaps_failed }, fingerprints))
+        let shown = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider);
+        Ok((Certificate::showing(shown.context("no certificate can be made")?, provider, None), fingerprints))
+    }
+
+    fn showing(shown: CertifiedKey, provider: Arc<CryptoProvider>, files: Option<Files>) -> Certificate {
+        let (told, swaps, swaps_failed) = Default::default();
+        Certificate { current: ArcSwap::from_pointee(shown), provider, files, told, swaps, swaps_failed }
     }
 
     pub fn files(&self) -> Option<&Files> {
@@ -92,16 +95,23 @@ impl Certificate {
     /// Reads the files again. What is broken is not shown: the certificate stays as it was.
     pub fn swap(&self) {
         let Some(files) = &self.files else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         match certified(files, &self.provider) {
-            Ok(next) if next.cert == self.current.load().cert => {}
             Ok(next) => {
-                self.current.store(Arc::new(next));
-                self.swaps.fetch_add(1, Ordering::Relaxed);
-                tracing::info!("the certificate of {} is shown from now on", files.certificate.display());
+                told.clear();
+                if next.cert != self.current.load().cert {
+                    self.current.store(Arc::new(next));
+                    self.swaps.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!("the certificate of {} is shown from now on", files.certificate.display());
+                }
             }
             Err(error) => {
-                self.swaps_failed.fetch_add(1, Ordering::Relaxed);
-                tracing::error!("the certificate stays as it was: {error:#}");
+                let why = format!("{error:#}");
+                if *told != why {
+                    self.swaps_failed.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!("the certificate stays as it was: {why}");
+                    *told = why;
+                }
             }
         }
     }
@@ -264,6 +274,7 @@ mod tests {
         let counts = || [&certificate.swaps, &certificate.swaps_failed].map(|count| count.load(Ordering::Relaxed));
         certificate.swap();
         lab.write(&(Lab::pem().0, Lab::pem().1));
+        certificate.swap();
         certificate.swap();
         assert_eq!((shown() == first, counts()), (true, [0, 1]));
         lab.write(&Lab::pem());
