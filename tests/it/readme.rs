@@ -11,8 +11,15 @@ use fingerpost::snapshot::settings::Settings;
 use fingerpost::tell::{self, Forced, Request};
 
 /// What is shown for its form: the folder isn't there, or it serves on.
-const NOT_RUN: [&str; 3] =
-    ["fingerpost check --zones /srv/zones", "fingerpost serve --zones /srv/zones", "fingerpost test"];
+const NOT_RUN: [&str; 4] = [
+    "fingerpost check --zones /srv/zones",
+    "fingerpost serve --zones /srv/zones",
+    "fingerpost serve --self-signed",
+    "fingerpost test",
+];
+
+/// How the tour asks.
+const CLIENTS: [&str; 2] = ["dig @127.0.0.1 -p 5300 +short ", "kdig @127.0.0.1 -p 5853 +tls +short "];
 
 /// The names that the tour has to show, one for each way of routing.
 const SAMPLES: [&str; 10] = [
@@ -90,7 +97,7 @@ fn the_tour_shows_what_comes_back() {
         if NOT_RUN.iter().any(|form| command.starts_with(form)) {
             continue;
         }
-        if let Some(arguments) = command.strip_prefix("dig @127.0.0.1 -p 5300 +short ") {
+        if let Some(arguments) = CLIENTS.iter().find_map(|client| command.strip_prefix(client)) {
             let down = forced.iter().filter(|(_, state)| **state == "down").map(|(id, _): (&String, _)| id.clone());
             let world = Forced { down: down.collect(), up: Vec::new() }.onto(&samples).expect("a world");
             may_dig(&world, arguments, shown);
