@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::model::Id;
 use crate::model::health_check::{HealthCheck, Kind};
@@ -77,15 +78,22 @@ impl fmt::Display for UnknownCheck {
 
 impl std::error::Error for UnknownCheck {}
 
-/// The verdicts on all health checks.
+/// The verdicts on all health checks. A copy shares what the checks are.
 #[derive(Clone, Debug, Default)]
 pub struct Verdicts {
+    plan: Arc<Plan>,
+    standings: Vec<Standing>,
+}
+
+/// What the checks are.
+#[derive(Debug, Default)]
+struct Plan {
     /// Children before their parents.
     checks: Vec<Check>,
     by_id: BTreeMap<Id, usize>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Check {
     id: Id,
     inverted: bool,
@@ -93,12 +101,17 @@ struct Check {
     rule: Rule,
     /// The checks that count this one.
     parents: Vec<usize>,
+}
+
+/// How a check stands.
+#[derive(Clone, Debug)]
+struct Standing {
     reported: Option<bool>,
     forced: Option<bool>,
     verdict: Verdict,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Rule {
     Reports,
     Children {
@@ -115,10 +128,10 @@ impl Verdicts {
     pub fn new(checks: &BTreeMap<Id, HealthCheck>) -> Verdicts {
         let order = children_first(checks);
         let by_id: BTreeMap<Id, usize> = order.iter().enumerate().map(|(at, check)| (check.id.clone(), at)).collect();
-        let mut all: Vec<Check> = Vec::with_capacity(order.len());
         let mut parents = vec![Vec::new(); order.len()];
-        for (at, check) in order.iter().enumerate() {
-            let rule = match &check.kind {
+        let rules: Vec<Rule> = (0..)
+            .zip(&order)
+            .map(|(at, check)| match &check.kind {
                 Kind::Calculated { children, threshold } => {
                     let known: Vec<usize> = children
                         .iter()
@@ -131,47 +144,37 @@ impl Verdicts {
                     Rule::Children { unknown: (children.len() - known.len()) as u32, known, threshold: *threshold }
                 }
                 Kind::Endpoint(_) | Kind::Metric(_) | Kind::Switch { .. } => Rule::Reports,
-            };
-            let verdict = Verdict { healthy: true, since: Moment::START, forced: false, reason: Reason::Initial };
+            })
+            .collect();
+        let checks = order.iter().zip(rules).zip(parents).map(|((check, rule), parents)| {
             let HealthCheck { id, inverted, disabled, .. } = *check;
-            let (id, inverted, disabled) = (id.clone(), *inverted, *disabled);
-            all.push(Check {
-                id,
-                inverted,
-                disabled,
-                rule,
-                parents: Vec::new(),
-                reported: None,
-                forced: None,
-                verdict,
-            });
-            let verdict = judge(&all, at, Moment::START);
-            all[at].verdict = verdict;
+            Check { id: id.clone(), inverted: *inverted, disabled: *disabled, rule, parents }
+        });
+        let plan = Plan { checks: checks.collect(), by_id };
+        let verdict = Verdict { healthy: true, since: Moment::START, forced: false, reason: Reason::Initial };
+        let standings = vec![Standing { reported: None, forced: None, verdict }; plan.checks.len()];
+        let mut verdicts = Verdicts { plan: Arc::new(plan), standings };
+        for at in 0..verdicts.standings.len() {
+            verdicts.standings[at].verdict = verdicts.judge(at, Moment::START);
         }
-        for (check, parents) in all.iter_mut().zip(parents) {
-            check.parents = parents;
-        }
-        Verdicts { checks: all, by_id }
+        verdicts
     }
 
     /// Takes over what was known of the checks that were there before.
     pub fn continue_from(&mut self, before: &Verdicts, now: Moment) {
-        for at in 0..self.checks.len() {
-            let Some(old) = before.find(&self.checks[at].id) else { continue };
-            self.checks[at].reported = old.reported;
-            self.checks[at].forced = old.forced;
+        for at in 0..self.standings.len() {
+            let Some(old) = before.find(&self.plan.checks[at].id) else { continue };
             // A verdict that stays as it was has been so since then.
-            self.checks[at].verdict = old.verdict.clone();
-            let verdict = judge(&self.checks, at, now);
-            self.checks[at].verdict = verdict;
+            self.standings[at] = old.clone();
+            self.standings[at].verdict = self.judge(at, now);
         }
-        self.settle(0..self.checks.len(), now);
+        self.settle(0..self.standings.len(), now);
     }
 
     /// Forces a verdict, or with `None` lets the check go by itself again. Returns the checks whose verdict turned.
     pub fn force(&mut self, id: &str, healthy: Option<bool>, now: Moment) -> Result<Vec<Id>, UnknownCheck> {
         let at = self.index(id)?;
-        self.checks[at].forced = healthy;
+        self.standings[at].forced = healthy;
         Ok(self.settle(at..at + 1, now))
     }
 
@@ -179,7 +182,7 @@ impl Verdicts {
     /// Returns the checks whose verdict turned.
     pub fn report(&mut self, id: &str, healthy: bool, now: Moment) -> Result<Vec<Id>, UnknownCheck> {
         let at = self.index(id)?;
-        self.checks[at].reported = Some(healthy);
+        self.standings[at].reported = Some(healthy);
         Ok(self.settle(at..at + 1, now))
     }
 
@@ -187,12 +190,12 @@ impl Verdicts {
     /// Returns the checks whose verdict turned.
     pub fn forget(&mut self, id: &str, now: Moment) -> Result<Vec<Id>, UnknownCheck> {
         let at = self.index(id)?;
-        self.checks[at].reported = None;
+        self.standings[at].reported = None;
         Ok(self.settle(at..at + 1, now))
     }
 
     pub fn get(&self, id: &str) -> Option<&Verdict> {
-        self.find(id).map(|check| &check.verdict)
+        self.find(id).map(|standing| &standing.verdict)
     }
 
     /// A check that nobody defines counts as healthy.
@@ -202,20 +205,30 @@ impl Verdicts {
 
     /// By id.
     pub fn iter(&self) -> impl Iterator<Item = (&Id, &Verdict)> {
-        self.by_id.iter().map(|(id, &at)| (id, &self.checks[at].verdict))
+        self.plan.by_id.iter().map(|(id, &at)| (id, &self.standings[at].verdict))
     }
 
-    fn find(&self, id: &str) -> Option<&Check> {
-        self.by_id.get(id).and_then(|&at| self.checks.get(at))
+    /// The checks whose verdict is not what it was `before`. None where that was about other checks.
+    pub fn turned_since(&self, before: &Verdicts) -> Option<Vec<&Id>> {
+        if !Arc::ptr_eq(&self.plan, &before.plan) {
+            return None;
+        }
+        let both = self.standings.iter().zip(&before.standings).zip(&self.plan.checks);
+        let turned = both.filter(|((now, before), _)| now.verdict.healthy != before.verdict.healthy);
+        Some(turned.map(|(_, check)| &check.id).collect())
+    }
+
+    fn find(&self, id: &str) -> Option<&Standing> {
+        self.plan.by_id.get(id).and_then(|&at| self.standings.get(at))
     }
 
     fn index(&self, id: &str) -> Result<usize, UnknownCheck> {
-        self.by_id.get(id).copied().ok_or_else(|| self.unknown(id))
+        self.plan.by_id.get(id).copied().ok_or_else(|| self.unknown(id))
     }
 
     /// What to say of an id that is no check's.
     pub fn unknown(&self, id: &str) -> UnknownCheck {
-        UnknownCheck { id: id.into(), meant: nearest(id, self.by_id.keys().map(|known| &**known)).map(Id::from) }
+        UnknownCheck { id: id.into(), meant: nearest(id, self.plan.by_id.keys().map(|known| &**known)).map(Id::from) }
     }
 
     /// Judges these checks again, and those that count one whose verdict turned.
@@ -224,35 +237,35 @@ impl Verdicts {
         let mut turned = Vec::new();
         // Parents stand behind their children, so a check is judged once, when all its children are settled.
         while let Some(at) = due.pop_first() {
-            let verdict = judge(&self.checks, at, now);
-            let check = &mut self.checks[at];
-            if verdict.healthy != check.verdict.healthy {
+            let verdict = self.judge(at, now);
+            let check = &self.plan.checks[at];
+            if verdict.healthy != self.standings[at].verdict.healthy {
                 turned.push(check.id.clone());
             }
             due.extend(check.parents.iter().copied());
-            check.verdict = verdict;
+            self.standings[at].verdict = verdict;
         }
         turned
     }
-}
 
-fn judge(checks: &[Check], at: usize, now: Moment) -> Verdict {
-    let check = &checks[at];
-    let (healthy, reason) = match (&check.rule, check.forced, check.disabled) {
-        (_, Some(healthy), _) => (healthy, Reason::Forced),
-        (_, None, true) => (!check.inverted, Reason::Disabled),
-        (Rule::Reports, None, false) => match check.reported {
-            Some(healthy) => (healthy != check.inverted, Reason::Reported),
-            None => (!check.inverted, Reason::Initial),
-        },
-        (Rule::Children { known, unknown, threshold }, None, false) => {
-            let healthy = unknown + known.iter().filter(|&&child| checks[child].verdict.healthy).count() as u32;
-            let of = unknown + known.len() as u32;
-            ((healthy >= *threshold) != check.inverted, Reason::Children { healthy, threshold: *threshold, of })
-        }
-    };
-    let since = if healthy == check.verdict.healthy { check.verdict.since } else { now };
-    Verdict { healthy, since, forced: check.forced.is_some(), reason }
+    fn judge(&self, at: usize, now: Moment) -> Verdict {
+        let (check, standing) = (&self.plan.checks[at], &self.standings[at]);
+        let (healthy, reason) = match (&check.rule, standing.forced, check.disabled) {
+            (_, Some(healthy), _) => (healthy, Reason::Forced),
+            (_, None, true) => (!check.inverted, Reason::Disabled),
+            (Rule::Reports, None, false) => match standing.reported {
+                Some(healthy) => (healthy != check.inverted, Reason::Reported),
+                None => (!check.inverted, Reason::Initial),
+            },
+            (Rule::Children { known, unknown, threshold }, None, false) => {
+                let known_healthy = known.iter().filter(|&&child| self.standings[child].verdict.healthy).count();
+                let (healthy, of) = (unknown + known_healthy as u32, unknown + known.len() as u32);
+                ((healthy >= *threshold) != check.inverted, Reason::Children { healthy, threshold: *threshold, of })
+            }
+        };
+        let since = if healthy == standing.verdict.healthy { standing.verdict.since } else { now };
+        Verdict { healthy, since, forced: standing.forced.is_some(), reason }
+    }
 }
 
 /// The checks, each behind the children it counts; those in circles last.

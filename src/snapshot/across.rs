@@ -28,7 +28,7 @@ impl Snapshot {
     /// Adds what is wrong with aliases from zone to zone.
     pub fn check_aliases(&self, problems: &mut Problems) {
         let mut walked = vec![Walked::No; self.zones.groups()];
-        for zone in self.zones.numbers() {
+        for &zone in self.zones.steered() {
             for group in 0..self.image(zone).groups.len() as u32 {
                 self.walk((zone, group), &mut walked, problems);
             }

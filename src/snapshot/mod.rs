@@ -24,6 +24,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use build::build;
+use fold::Healthy;
 pub use image::ZoneImage;
 pub use settings::Settings;
 use upstream::Upstream;
@@ -49,8 +50,9 @@ pub struct Snapshot {
     pub verdicts: Arc<Verdicts>,
     /// What is known of names outside that aliases lead to; at first nothing.
     pub upstream: Arc<Upstream>,
-    policies: Arc<[Policy]>,
-    healthy: Arc<[MemberSet]>,
+    /// For each zone that has groups, their policies.
+    policies: Arc<[Arc<[Policy]>]>,
+    healthy: Healthy,
     vpcs: Arc<Vpcs>,
 }
 
@@ -79,8 +81,9 @@ impl Snapshot {
         let Parts { settings, key, images, geography, shared, verdicts } = parts;
         let vpcs = Vpcs::of(&shared, &images);
         let zones = Zones::new(images, &key, &vpcs.by_id);
-        let policies = policies(&zones, &geography, &shared, &settings);
-        let healthy = fold::healthy_members(&zones, &verdicts, &key);
+        let compiler = Compiler::new(&geography, &shared, &settings);
+        let policies = zones.steered().iter().map(|&zone| compiler.policies(zones.image(zone))).collect();
+        let healthy = Healthy::fold(&zones, &verdicts, &key);
         Snapshot {
             settings,
             key,
@@ -89,8 +92,8 @@ impl Snapshot {
             shared,
             verdicts,
             upstream: Arc::default(),
-            policies: policies.into(),
-            healthy: healthy.into(),
+            policies,
+            healthy,
             vpcs: Arc::new(vpcs),
         }
     }
@@ -116,16 +119,32 @@ impl Snapshot {
         })
     }
 
-    /// The same with other verdicts: zones, policies and geography are shared.
+    /// The same with another image of one zone: everything else is shared. None where `old` is not in it, or the zone
+    /// is not for the same name and clients.
+    pub fn with_zone(&self, old: &Arc<ZoneImage>, new: Arc<ZoneImage>) -> Option<Snapshot> {
+        let (zones, changed) = self.zones.with(&self.key, old, new)?;
+        let compiler = Compiler::new(&self.geography, &self.shared, &self.settings);
+        let policies = zones.steered().iter().map(|&zone| match zone {
+            zone if zone == changed => compiler.policies(zones.image(zone)),
+            same => self.policies[self.zones.steered_number(same)].clone(),
+        });
+        let policies = policies.collect();
+        let healthy = Healthy::fold(&zones, &self.verdicts, &self.key);
+        Some(Snapshot { zones: Arc::new(zones), policies, healthy, ..self.clone() })
+    }
+
+    /// The same with other verdicts: zones, policies and geography are shared, and who is healthy in groups that go by
+    /// no check that turned.
     pub fn with_verdicts(&self, verdicts: Arc<Verdicts>) -> Snapshot {
-        let healthy = fold::healthy_members(&self.zones, &verdicts, &self.key);
-        Snapshot { verdicts, healthy: healthy.into(), ..self.clone() }
+        let healthy = self.healthy.refold(&self.zones, &self.verdicts, &verdicts, &self.key);
+        Snapshot { verdicts, healthy, ..self.clone() }
     }
 
     /// The same with another geography: zones are shared, policies made anew.
     pub fn with_geography(&self, geography: Arc<Geography>) -> Snapshot {
-        let policies = policies(&self.zones, &geography, &self.shared, &self.settings);
-        Snapshot { geography, policies: policies.into(), ..self.clone() }
+        let compiler = Compiler::new(&geography, &self.shared, &self.settings);
+        let policies = self.zones.steered().iter().map(|&zone| compiler.policies(self.image(zone))).collect();
+        Snapshot { geography, policies, ..self.clone() }
     }
 
     /// The same with other settings that change no rendered byte (cookies' secrets, say).
@@ -136,23 +155,26 @@ impl Snapshot {
     /// The groups that choose among other members than in `before`, a snapshot of the same zones, with their names.
     pub fn steered_otherwise<'s>(&'s self, before: &'s Snapshot) -> impl Iterator<Item = (Name, &'s group::Group)> {
         let same = Arc::ptr_eq(&self.zones, &before.zones);
-        let groups = self.zones.numbers().filter(move |_| same).flat_map(move |zone| {
+        let differing = self.healthy.differing(&before.healthy).filter(move |_| same);
+        differing.filter_map(move |number| {
+            let (healthy, before) = (self.healthy.get(number), before.healthy.get(number));
+            if healthy == before {
+                return None;
+            }
+            let (zone, group) = self.zones.zone_of(number);
             let image = self.image(zone);
-            (0..).zip(image.groups.iter()).map(move |(number, group)| (zone, image, number, group))
-        });
-        groups.filter_map(move |(zone, image, number, group)| {
-            let number = self.zones.group(zone, number);
+            let group = &image.groups[group as usize];
             // With nobody healthy everybody is a candidate.
             let all = MemberSet::first_of(group.members.len());
             let candidates = |healthy: MemberSet| if healthy.is_empty() { all } else { healthy };
-            let same = candidates(self.healthy[number]) == candidates(before.healthy[number]);
+            let same = candidates(healthy) == candidates(before);
             if same { None } else { Name::from_wire(image.node(group.node).name).ok().map(|name| (name, group)) }
         })
     }
 
     /// All groups, with their names.
     pub fn groups(&self) -> impl Iterator<Item = (Name, &group::Group)> {
-        self.zones.numbers().flat_map(move |zone| {
+        self.zones.steered().iter().flat_map(move |&zone| {
             let image = self.image(zone);
             image
                 .groups
@@ -174,8 +196,8 @@ impl Snapshot {
     /// The policy of a zone's group, and its healthy members.
     #[inline]
     pub fn candidates(&self, zone: ZoneNumber, group: u32) -> (&Policy, MemberSet) {
-        let number = self.zones.group(zone, group);
-        (&self.policies[number], self.healthy[number])
+        let policies = &self.policies[self.zones.steered_number(zone)];
+        (&policies[group as usize], self.healthy.get(self.zones.group(zone, group)))
     }
 
     /// The VPC whose networks an address is in, the longest deciding.
@@ -228,28 +250,37 @@ impl Vpcs {
     }
 }
 
-/// The policies of all groups. A group that makes no policy has been reported as an error before; should it be served
-/// all the same, its first member stands for it.
-fn policies(zones: &Zones, geography: &Geography, shared: &Shared, settings: &Settings) -> Vec<Policy> {
-    let collections: BTreeMap<Id, Arc<CidrMap>> = shared
-        .collections
-        .iter()
-        .map(|(name, collection)| (name.clone(), Arc::new(CidrMap::new(collection))))
-        .collect();
-    let choices = policy::Settings {
-        bias_formula: match settings.geoproximity_formula {
-            settings::GeoproximityFormula::Of2026 => BiasFormula::Developer2026,
-            settings::GeoproximityFormula::Of2023 => BiasFormula::Developer2023,
-        },
-        unlisted_location: settings.unlisted_location,
-    };
-    let with = policy::With { geography, collections: &collections, settings: choices };
-    let mut policies = Vec::with_capacity(zones.groups());
-    for zone in zones.numbers() {
-        for group in &zones.image(zone).groups {
-            let routing: Vec<_> = group.members.iter().map(|member| &member.routing).collect();
-            policies.push(Policy::new(&routing, &with).unwrap_or(Policy::Simple(Simple)));
+/// What policies are made with.
+struct Compiler<'a> {
+    geography: &'a Geography,
+    collections: BTreeMap<Id, Arc<CidrMap>>,
+    settings: policy::Settings,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(geography: &'a Geography, shared: &Shared, settings: &Settings) -> Compiler<'a> {
+        let collections = shared.collections.iter();
+        Compiler {
+            geography,
+            collections: collections.map(|(name, one)| (name.clone(), Arc::new(CidrMap::new(one)))).collect(),
+            settings: policy::Settings {
+                bias_formula: match settings.geoproximity_formula {
+                    settings::GeoproximityFormula::Of2026 => BiasFormula::Developer2026,
+                    settings::GeoproximityFormula::Of2023 => BiasFormula::Developer2023,
+                },
+                unlisted_location: settings.unlisted_location,
+            },
         }
     }
-    policies
+
+    /// The policies of a zone's groups. A group that makes no policy has been reported as an error before; should it
+    /// be served all the same, its first member stands for it.
+    fn policies(&self, image: &ZoneImage) -> Arc<[Policy]> {
+        let with = policy::With { geography: self.geography, collections: &self.collections, settings: self.settings };
+        let policy = |group: &group::Group| {
+            let routing: Vec<_> = group.members.iter().map(|member| &member.routing).collect();
+            Policy::new(&routing, &with).unwrap_or(Policy::Simple(Simple))
+        };
+        image.groups.iter().map(policy).collect()
+    }
 }

@@ -166,7 +166,7 @@ impl Snapshot {
     pub fn upstream_targets(&self) -> Outsides {
         let mut outsides = Outsides::default();
         let (mut name, mut data) = (QueryName::new(), Vec::new());
-        let groups = self.zones.numbers().flat_map(|zone| &self.image(zone).groups);
+        let groups = self.zones.steered().iter().flat_map(|&zone| &self.image(zone).groups);
         for (group, member) in groups.flat_map(|group| group.members.iter().map(move |member| (group, member))) {
             let Body::Alias { target: Target::Elsewhere(target), .. } = &member.body else { continue };
             name.set(target.wire());

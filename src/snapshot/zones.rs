@@ -22,8 +22,11 @@ const NONE: u32 = u32::MAX;
 
 pub struct Zones {
     entries: Box<[Entry]>,
-    /// Open addressing by the hash of the origin; a number more than the entry's, so that 0 is empty.
-    slots: Box<[Slot]>,
+    /// Open addressing by the hash of the origin; a number more than the entry's, so that 0 is empty. Shared with the
+    /// zones that this one's differ from by their contents only.
+    slots: Arc<[Slot]>,
+    /// The zones that have groups.
+    steered: Box<[ZoneNumber]>,
     most_labels: usize,
     any_private: bool,
     any_public: bool,
@@ -36,22 +39,26 @@ struct Slot {
     entry: u32,
 }
 
+#[derive(Clone)]
 struct Entry {
     image: Arc<ZoneImage>,
     /// Its groups are numbered from here among those of all zones.
     first_group: u32,
+    /// Its number among the zones that have groups, if it has any.
+    steered: u32,
     /// The next zone of the same name.
     next: u32,
     /// The VPCs that see it; none: everybody does.
-    vpcs: Option<Box<[VpcNumber]>>,
+    vpcs: Option<Arc<[VpcNumber]>>,
 }
 
 impl Zones {
     /// Zones in the order given, which decides between public zones of the same name: the first is served.
     pub fn new(images: Vec<Arc<ZoneImage>>, key: &HashKey, vpcs: &BTreeMap<Id, VpcNumber>) -> Zones {
         let length = images.len() * 3 / 2 + 1;
-        let mut slots = vec![Slot::default(); length].into_boxed_slice();
+        let mut slots = vec![Slot::default(); length];
         let mut entries: Vec<Entry> = Vec::with_capacity(images.len());
+        let mut steered = Vec::new();
         let (mut groups, mut most_labels) = (0, 0);
         for image in images {
             let number = entries.len() as u32;
@@ -77,18 +84,55 @@ impl Zones {
                 Visibility::Public => None,
                 Visibility::Private(ids) => Some(ids.iter().filter_map(|id| vpcs.get(id).copied()).collect()),
             };
-            let first_group = groups;
+            let (first_group, its_number) = (groups, steered.len() as u32);
+            if !image.groups.is_empty() {
+                steered.push(ZoneNumber(number));
+            }
             groups += image.groups.len() as u32;
-            entries.push(Entry { image, first_group, next: NONE, vpcs: seen_by });
+            entries.push(Entry { image, first_group, steered: its_number, next: NONE, vpcs: seen_by });
         }
         Zones {
             any_private: entries.iter().any(|entry| entry.vpcs.is_some()),
             any_public: entries.iter().any(|entry| entry.vpcs.is_none()),
             entries: entries.into_boxed_slice(),
-            slots,
+            slots: slots.into(),
+            steered: steered.into(),
             most_labels,
             groups,
         }
+    }
+
+    /// The same with another image in the place of one: what finds zones by their names is shared. None where `old`
+    /// is not among them, or the new one is not for the same name and clients.
+    pub fn with(&self, key: &HashKey, old: &Arc<ZoneImage>, new: Arc<ZoneImage>) -> Option<(Zones, ZoneNumber)> {
+        if old.origin != new.origin || old.visibility != new.visibility {
+            return None;
+        }
+        let origin = old.origin.wire();
+        let is_old = |number: u32| Arc::ptr_eq(&self.entries[number as usize].image, old);
+        let first = self.first_at(origin, key.of(origin))?;
+        let mut same_name = std::iter::successors(Some(first), |&number| {
+            Some(self.entries[number as usize].next).filter(|&next| next != NONE)
+        });
+        let number = same_name.find(|&number| is_old(number))?;
+        let mut entries = self.entries.clone();
+        let (before, after) = (old.groups.len() as u32, new.groups.len() as u32);
+        entries[number as usize].image = new;
+        let steered: Box<[ZoneNumber]> = if (before == 0) == (after == 0) {
+            self.steered.clone()
+        } else {
+            let others = self.steered.iter().copied().filter(|zone| zone.0 != number);
+            let mut steered: Vec<ZoneNumber> = others.chain((after > 0).then_some(ZoneNumber(number))).collect();
+            steered.sort();
+            steered.into()
+        };
+        for later in &mut entries[number as usize + 1..] {
+            later.first_group = later.first_group - before + after;
+            later.steered = later.steered - u32::from(before > 0) + u32::from(after > 0);
+        }
+        let groups = self.groups - before + after;
+        let slots = self.slots.clone();
+        Some((Zones { entries, slots, steered, groups, ..*self }, ZoneNumber(number)))
     }
 
     pub fn len(&self) -> usize {
@@ -106,6 +150,24 @@ impl Zones {
     /// How many groups all zones have.
     pub fn groups(&self) -> usize {
         self.groups as usize
+    }
+
+    /// The zones that have groups, in order.
+    pub fn steered(&self) -> &[ZoneNumber] {
+        &self.steered
+    }
+
+    /// The place of a zone with groups among those.
+    pub fn steered_number(&self, zone: ZoneNumber) -> usize {
+        self.entries[zone.0 as usize].steered as usize
+    }
+
+    /// The zone and its group that have this number among all groups.
+    pub fn zone_of(&self, group: usize) -> (ZoneNumber, u32) {
+        let first = |zone: ZoneNumber| self.entries[zone.0 as usize].first_group as usize;
+        let after = self.steered.partition_point(|&zone| first(zone) <= group);
+        let zone = self.steered[after - 1];
+        (zone, (group - first(zone)) as u32)
     }
 
     pub fn numbers(&self) -> impl Iterator<Item = ZoneNumber> + use<> {
@@ -158,19 +220,26 @@ impl Zones {
     }
 
     fn at(&self, origin: &[u8], hash: u64, seen: impl Fn(&Entry) -> bool) -> Option<ZoneNumber> {
+        let mut number = self.first_at(origin, hash)?;
+        while number != NONE {
+            let entry = &self.entries[number as usize];
+            if seen(entry) {
+                return Some(ZoneNumber(number));
+            }
+            number = entry.next;
+        }
+        None
+    }
+
+    /// The first entry of a name.
+    #[inline]
+    fn first_at(&self, origin: &[u8], hash: u64) -> Option<u32> {
         let mut index = home(hash, self.slots.len());
         loop {
             let slot = self.slots[index];
-            let mut number = slot.entry.checked_sub(1)?;
+            let number = slot.entry.checked_sub(1)?;
             if slot.tag == hash as u32 && self.entries[number as usize].image.origin.wire() == origin {
-                while number != NONE {
-                    let entry = &self.entries[number as usize];
-                    if seen(entry) {
-                        return Some(ZoneNumber(number));
-                    }
-                    number = entry.next;
-                }
-                return None;
+                return Some(number);
             }
             index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
         }
