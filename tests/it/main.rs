@@ -3,6 +3,7 @@
 mod agreement;
 mod allocations;
 mod chance;
+mod changing;
 mod denial;
 mod doors;
 mod doors_hostile;
