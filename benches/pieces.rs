@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use divan::counter::{BytesCount, ItemsCount};
 use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::geo::{CidrMap, GeoFile, Geography};
 use fingerpost::model::record_set::{CidrLocation, Location, Point, Role, Routing};
@@ -39,7 +39,8 @@ impl Includes for NoIncludes {
 
 /// A zone of this many names in the mixture of a company's: half A, the rest AAAA, MX, TXT and CNAME.
 fn zone_text(names: u32) -> String {
-    let mut text = "$TTL 3600\n@ IN SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.1\n".to_string();
+    let mut text =
+        "$TTL 3600\n@ IN SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.1\n".to_string();
     for name in 0..names {
         let (high, low) = (name >> 8 & 255, name & 255);
         let data = match name % 20 {
@@ -66,8 +67,7 @@ fn parse(text: &str) -> fingerpost::model::ZoneData {
 fn find_a_name(bencher: Bencher, names: u32) {
     let zones = [parse(&zone_text(names))];
     let settings = Settings::modern();
-    let snapshot =
-        Snapshot::of(&zones, Shared::default(), Geography::empty(), settings, &mut Problems::default());
+    let snapshot = Snapshot::of(&zones, Shared::default(), Geography::empty(), settings, &mut Problems::default());
     let mut dice = Seeded::new(1);
     let asked: Vec<QueryName> = (0..TURNS)
         .map(|_| {
@@ -175,8 +175,7 @@ fn collection() -> CidrCollection {
 fn choose(bencher: Bencher, policy: &str) {
     let geography = geography();
     let collections = [("isps".into(), Arc::new(CidrMap::new(&collection())))].into();
-    let with =
-        policy::With { geography: &geography, collections: &collections, settings: policy::Settings::default() };
+    let with = policy::With { geography: &geography, collections: &collections, settings: policy::Settings::default() };
     let members = members(policy);
     let healthy = MemberSet::first_of(members.len());
     let policy = Policy::new(&members.iter().collect::<Vec<_>>(), &with).expect("a policy");

@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,6 +18,7 @@ use super::admin::{self, Admin, Loads};
 use super::announce;
 use super::bind::{Addresses, Sockets};
 use super::doors::{self, Doors, certificate};
+use super::folder::Touched;
 use super::health::{self, Health};
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
@@ -96,13 +96,13 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         loads: Arc::default(),
     };
     plan.loader.set(running.config.limits, running.settings());
-    // Looking comes before loading, so that no change falls between.
+    let loaded = plan.loader.load()?;
+    // The watch would tell of every file that the first load opens. What changed meanwhile, a second load finds.
     let folders = plan.loader.folders();
     let eyes = Watch::new(std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).collect());
-    let loaded = plan.loader.load()?;
     running.report(&loaded, true);
 
-    let served: Served = Arc::new(ArcSwap::new(loaded.snapshot.clone()));
+    let served = Served::new(loaded.snapshot.clone());
     let Sockets { addresses, udp, tcp } = plan.listen.bind(plan.workers)?;
     let encrypted = doors::open::Sockets::bind(&plan.doors)?;
     let proxies = Arc::new(Proxies::new(running.config.proxy.clone()));
@@ -345,8 +345,9 @@ impl Control {
         asking.want(&self.config.upstream, &served.load());
         // Taken away while it loads on a thread of its own.
         let mut loader = Some(loader);
-        let mut loading = JoinSet::new();
-        let mut again = false;
+        let mut loading: JoinSet<(Loader, Result<Loaded>, Problems)> = JoinSet::new();
+        let mut again = Some(Touched::Any);
+        let mut first = true;
         let mut rotation = tokio::time::Instant::now() + self.until_rotation();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         loop {
@@ -358,15 +359,18 @@ impl Control {
                     tracing::info!("told to reload");
                     self.read_settings();
                     recertify.notify_one();
-                    again = true;
+                    again = Some(Touched::Any);
                 }
-                () = eyes.changed() => again = true,
-                () = reload.notified() => again = true,
+                touched = eyes.changed() => again = Some(again.take().map_or(touched.clone(), |before| before.and(touched))),
+                () = reload.notified() => again = Some(Touched::Any),
                 Some(done) = loading.join_next() => match done {
                     Ok((returned, result, failed)) => {
                         loader = Some(returned);
-                        self.publish(result, &failed, served, health);
-                        asking.want(&self.config.upstream, &served.load());
+                        let unchanged = matches!(&result, Ok(loaded) if !loaded.changed);
+                        if !(std::mem::take(&mut first) && unchanged) {
+                            self.publish(result, &failed, served, health);
+                            asking.want(&self.config.upstream, &served.load());
+                        }
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
                     Err(error) => {
@@ -386,14 +390,17 @@ impl Control {
                     if let Some(doors) = doors {
                         doors.housekeep();
                     }
+                    served.sweep();
                 }
             }
-            if again && let Some(mut own) = loader.take() {
-                again = false;
+            if again.is_some()
+                && let Some(mut own) = loader.take()
+            {
+                let touched = again.take().unwrap_or(Touched::Any);
                 own.set(self.config.limits, self.settings());
                 let gated = self.config.gate_reload;
                 loading.spawn_blocking(move || {
-                    let result = own.load();
+                    let result = own.load_touched(&touched);
                     let failed = match &result {
                         Ok(loaded) if gated => routing_tests::gate(&own.folders().zones, &loaded.snapshot),
                         _ => Problems::default(),

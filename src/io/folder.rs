@@ -16,11 +16,13 @@ mod duplicates;
 mod files;
 mod includes;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use files::Stamp;
+use files::ZoneFile;
 
 use crate::model::zone::Visibility;
 use crate::model::{Limits, Shared, Vpc, ZoneData, validate};
@@ -78,11 +80,40 @@ pub struct LoadedZone {
 pub struct Seen {
     /// By file name.
     zones: Vec<SeenZone>,
+    /// A zone is made of other files than its own, or of what a link leads to: any file may matter to it.
+    entangled: bool,
+    /// Zones have problems with each other, which only all together show.
+    at_odds: bool,
     shared_stamps: Vec<Option<Stamp>>,
     shared: Shared,
     shared_failed: bool,
     shared_problems: Problems,
     limits: Limits,
+}
+
+/// Which files changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// These at most.
+    Files(BTreeSet<PathBuf>),
+    /// Nobody knows.
+    Any,
+}
+
+impl Touched {
+    pub fn nothing() -> Touched {
+        Touched::Files(BTreeSet::new())
+    }
+
+    pub fn and(self, other: Touched) -> Touched {
+        match (self, other) {
+            (Touched::Files(mut all), Touched::Files(more)) => {
+                all.extend(more);
+                Touched::Files(all)
+            }
+            _ => Touched::Any,
+        }
+    }
 }
 
 /// Kept small: there may be a hundred thousand.
@@ -136,7 +167,8 @@ pub fn load_with<T: Send>(
 ) -> Result<Folder<T>, Box<Problem>> {
     let root = dir.canonicalize().map_err(|error| files::no_folder(dir, &error))?;
     let mut problems = Problems::default();
-    let names = files::zone_files(dir, &mut problems)?;
+    let found = files::zone_files(dir, &mut problems)?;
+    let names_at_odds = !problems.is_empty();
     let (mut next, same) = load_shared(dir, limits, seen);
     problems.append(next.shared_problems.clone());
 
@@ -145,9 +177,9 @@ pub fn load_with<T: Send>(
         let at = seen.zones.binary_search_by(|zone| (*zone.name).cmp(name)).ok()?;
         seen.zones.get(at).filter(|_| same)
     };
-    let mut zones = Vec::with_capacity(names.len());
-    let mut told = Vec::with_capacity(names.len());
-    for outcome in in_parallel(&names, progress, &|name| load.zone(name, earlier(name))) {
+    let mut zones = Vec::with_capacity(found.len());
+    let mut told = Vec::with_capacity(found.len());
+    for outcome in in_parallel(&found, progress, &|file| load.zone(file, earlier(&file.name))) {
         let Outcome { zone, seen, vpcs, problems: its } = outcome;
         problems.append(its);
         zones.push(zone);
@@ -155,6 +187,7 @@ pub fn load_with<T: Send>(
         told.push(vpcs);
     }
     let mut shared = next.shared.clone();
+    let by_themselves = problems.errors() + problems.warnings();
     duplicates::vpc_regions(&mut zones, &told, &mut shared, &mut problems);
     duplicates::same_zone(&mut zones, &mut problems);
     duplicates::unknown_vpcs(&zones, &shared, &mut problems);
@@ -164,6 +197,8 @@ pub fn load_with<T: Send>(
             seen.stamp = None;
         }
     }
+    next.at_odds = names_at_odds || problems.errors() + problems.warnings() > by_themselves;
+    next.entangled = found.iter().any(|file| !file.regular) || next.zones.iter().any(SeenZone::includes);
     problems.sort();
     Ok(Folder { zones, shared, shared_failed: next.shared_failed, problems, seen: next })
 }
@@ -173,7 +208,17 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
     let paths = SHARED_FILES.map(|name| dir.join(name));
     let stamps: Vec<Option<Stamp>> = paths.iter().map(|path| files::stamp(path)).collect();
     if stamps == seen.shared_stamps && limits == seen.limits {
-        return (Seen { zones: Vec::new(), ..seen.clone() }, true);
+        let Seen { zones: _, entangled: _, at_odds: _, shared_stamps, shared, shared_failed, shared_problems, limits } =
+            seen;
+        let next = Seen {
+            shared_stamps: shared_stamps.clone(),
+            shared: shared.clone(),
+            shared_failed: *shared_failed,
+            shared_problems: shared_problems.clone(),
+            limits: *limits,
+            ..Seen::default()
+        };
+        return (next, true);
     }
     let mut problems = Problems::default();
     let mut shared = Shared::default();
@@ -220,14 +265,80 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
         shared = seen.shared.clone();
     }
     let next = Seen {
-        zones: Vec::new(),
         shared_stamps: stamps,
         shared,
         shared_failed: failed,
         shared_problems: problems,
         limits,
+        ..Seen::default()
     };
     (next, false)
+}
+
+/// Reads the touched ones among the zones that `seen` knows, and nothing else; returns those that are not as they were.
+/// None where that is not enough to know what the folder says now: a file came or went, zones or what they share depend
+/// on more than their own files.
+pub fn load_touched<T: Send>(
+    dir: &Path,
+    limits: Limits,
+    seen: &mut Seen,
+    touched: &BTreeSet<PathBuf>,
+    build: &(dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
+) -> Option<Vec<Zone<T>>> {
+    if seen.entangled || seen.at_odds || seen.limits != limits {
+        return None;
+    }
+    let root = std::path::absolute(dir).ok()?;
+    let load = Load { dir, root: &root, limits, shared: &seen.shared, build };
+    let mut read = Vec::new();
+    for path in touched {
+        let inside = path.strip_prefix(&root).ok()?.to_str()?;
+        if SHARED_FILES.contains(&inside) {
+            return None;
+        }
+        if !files::is_zone_file(inside) || inside.contains('/') {
+            continue;
+        }
+        let at = seen.zones.binary_search_by(|zone| (*zone.name).cmp(inside)).ok()?;
+        let earlier = &seen.zones[at];
+        let regular = path.symlink_metadata().ok()?.is_file();
+        let stamp = files::stamp(path).filter(|_| regular)?;
+        let before = earlier.stamp?;
+        if before == stamp {
+            continue;
+        }
+        let outcome = load.changed(inside, &dir.join(inside));
+        let (origin, visibility) = earlier.is();
+        let same_zone = outcome.zone.origin == origin && outcome.zone.visibility == visibility;
+        if !same_zone || visibility != Visibility::Public || !outcome.vpcs.is_empty() || outcome.seen.includes() {
+            return None;
+        }
+        read.push((at, outcome));
+    }
+    let zones = read.into_iter().map(|(at, outcome)| {
+        seen.zones[at] = outcome.seen;
+        outcome.zone
+    });
+    Some(zones.collect())
+}
+
+impl Seen {
+    /// All that is wrong by now with the shared files and with zones, each by itself.
+    pub fn problems(&self) -> Problems {
+        let mut problems = self.shared_problems.clone();
+        let more = self.zones.iter().filter_map(|zone| zone.more.as_ref());
+        more.for_each(|more| problems.append(more.problems.clone()));
+        problems.sort();
+        problems
+    }
+
+    /// The zones that have errors: their files by name, and who they are.
+    pub fn failed(&self) -> impl Iterator<Item = (&str, Name, Visibility)> {
+        self.zones.iter().filter(|zone| zone.has_errors()).map(|zone| {
+            let (origin, visibility) = zone.is();
+            (&*zone.name, origin, visibility)
+        })
+    }
 }
 
 /// What the loading of every zone has in common.
@@ -241,19 +352,22 @@ struct Load<'a, T> {
 
 impl<T> Load<'_, T> {
     /// None where the file is no regular file, or is gone.
-    fn zone(&self, name: &str, earlier: Option<&SeenZone>) -> Option<Outcome<T>> {
-        let path = self.dir.join(name);
-        let stamp = files::stamp(&path)?;
-        match earlier {
-            Some(earlier) if earlier.is_current(stamp) => Some(self.unchanged(&path, earlier)),
-            _ => Some(self.changed(name, &path)),
+    fn zone(&self, file: &ZoneFile, earlier: Option<&SeenZone>) -> Option<Outcome<T>> {
+        let path = self.dir.join(&file.name);
+        if earlier.is_some() || !file.regular {
+            let stamp = files::stamp(&path)?;
+            if let Some(earlier) = earlier.filter(|earlier| earlier.is_current(stamp)) {
+                return Some(self.unchanged(&path, earlier));
+            }
         }
+        Some(self.changed(&file.name, &path))
     }
 
     fn unchanged(&self, path: &Path, earlier: &SeenZone) -> Outcome<T> {
-        let (origin, visibility, vpcs, problems) = match &earlier.more {
-            Some(more) => (more.origin.clone(), more.visibility.clone(), more.vpcs.clone(), more.problems.clone()),
-            None => (origin_of(&earlier.name), Visibility::Public, Vec::new(), Problems::default()),
+        let (origin, visibility) = earlier.is();
+        let (vpcs, problems) = match &earlier.more {
+            Some(more) => (more.vpcs.clone(), more.problems.clone()),
+            None => (Vec::new(), Problems::default()),
         };
         let state = if problems.errors() > 0 { State::Failed } else { State::Unchanged };
         let zone = Zone { file: files::shown(path), origin, visibility, state, built: None };
@@ -348,6 +462,18 @@ impl SeenZone {
         self.more.as_ref().is_some_and(|more| more.problems.errors() > 0)
     }
 
+    fn includes(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| !more.included.is_empty())
+    }
+
+    /// Which zone it is.
+    fn is(&self) -> (Name, Visibility) {
+        match &self.more {
+            Some(more) => (more.origin.clone(), more.visibility.clone()),
+            None => (origin_of(&self.name), Visibility::Public),
+        }
+    }
+
     fn is_current(&self, stamp: Stamp) -> bool {
         let included = self.more.as_ref().map_or(&[][..], |more| more.included.as_slice());
         self.stamp == Some(stamp) && included.iter().all(|(path, stamp)| files::stamp(path) == *stamp)
@@ -369,19 +495,19 @@ fn origin_of(file_name: &str) -> Name {
 
 /// Does the work on every core, and returns what came of it in the order of the items.
 fn in_parallel<T: Send>(
-    names: &[String],
+    files: &[ZoneFile],
     progress: &(dyn Fn(usize, usize) + Sync),
-    work: &(dyn Fn(&str) -> Option<T> + Sync),
+    work: &(dyn Fn(&ZoneFile) -> Option<T> + Sync),
 ) -> Vec<T> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(names.len());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let worker = || {
         let mut made = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(name) = names.get(index) else { return made };
-            made.extend(work(name).map(|outcome| (index, outcome)));
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
+            let Some(file) = files.get(index) else { return made };
+            made.extend(work(file).map(|outcome| (index, outcome)));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
         }
     };
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {

@@ -38,6 +38,11 @@ impl GeoFolder {
         GeoFolder { folder, stamps: None, geography: Arc::new(Geography::empty()), problems: Problems::default() }
     }
 
+    /// What was wrong with what was read last.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
+    }
+
     /// Reads the folder if it changed. With errors in it, a geography read before stays; the first is used as it is.
     pub fn load(&mut self) -> LoadedGeo {
         let Some(folder) = self.folder.clone() else { return self.told(false, Problems::default()) };

@@ -1,7 +1,8 @@
 //! A server's replies: from the snapshot that is being served now.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Cache};
 
@@ -12,7 +13,54 @@ use crate::respond::{Arrival, Transport, Worker, respond};
 use crate::snapshot::Snapshot;
 
 /// The snapshot that is being served, swapped whole.
-pub type Served = Arc<ArcSwap<Snapshot>>;
+#[derive(Clone)]
+pub struct Served(Arc<Swapped>);
+
+struct Swapped {
+    snapshot: ArcSwap<Snapshot>,
+    /// Those that were served before and that somebody may still answer from. To let go of the last of millions of
+    /// records takes time, which is not to be a query's.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
+}
+
+impl Served {
+    pub fn new(snapshot: Arc<Snapshot>) -> Served {
+        Served(Arc::new(Swapped { snapshot: ArcSwap::new(snapshot), retired: Mutex::default() }))
+    }
+
+    pub fn store(&self, snapshot: Arc<Snapshot>) {
+        let before = self.0.snapshot.swap(snapshot);
+        self.retire(before);
+    }
+
+    /// Serves what `change` makes of what is served; returns what was.
+    pub fn rcu(&self, change: impl FnMut(&Arc<Snapshot>) -> Snapshot) -> Arc<Snapshot> {
+        let before = self.0.snapshot.rcu(change);
+        self.retire(before.clone());
+        before
+    }
+
+    fn retire(&self, before: Arc<Snapshot>) {
+        self.0.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
+    }
+
+    /// Lets go of what nobody answers from any more.
+    pub fn sweep(&self) {
+        let mut retired = self.0.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gone, still) = retired.drain(..).partition(|snapshot| Arc::strong_count(snapshot) == 1);
+        *retired = still;
+        drop(retired);
+        drop::<Vec<_>>(gone);
+    }
+}
+
+impl Deref for Served {
+    type Target = ArcSwap<Snapshot>;
+
+    fn deref(&self) -> &ArcSwap<Snapshot> {
+        &self.0.snapshot
+    }
+}
 
 /// One thread's (or one TCP turn's) way to it.
 pub struct Live {

@@ -1,19 +1,20 @@
 //! From the folders to a snapshot: everything the first time, what changed since after that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use super::folder::{self, Seen, State};
+use super::folder::{self, LoadedZone, Seen, State, Touched};
 use super::geo::GeoFolder;
 use super::sys;
 use super::terminal::Progress;
+use crate::geo::Geography;
 use crate::health::verdicts::Verdicts;
-use crate::model::Limits;
 use crate::model::zone::Visibility;
+use crate::model::{Limits, Shared};
 use crate::problem::Problems;
 use crate::snapshot::rate_limit::RateLimit;
 use crate::snapshot::{self, Parts, Settings, Snapshot, ZoneImage};
@@ -67,7 +68,14 @@ pub struct Loader {
     /// By file. A zone that fails keeps its last good version here.
     images: HashMap<Arc<str>, Arc<ZoneImage>>,
     geo: GeoFolder,
-    loaded_before: bool,
+    /// What the last load brought, for the next to change only what did.
+    last: Option<Last>,
+}
+
+#[derive(Clone)]
+struct Last {
+    snapshot: Arc<Snapshot>,
+    records: u64,
 }
 
 /// What a load brought.
@@ -105,7 +113,7 @@ impl Loader {
             key: HashKey::new(words),
             seen: Seen::default(),
             images: HashMap::new(),
-            loaded_before: false,
+            last: None,
         })
     }
 
@@ -123,16 +131,87 @@ impl Loader {
         };
         if self.limits != limits || rendered(&self.settings) != rendered(&settings) {
             self.seen = Seen::default();
+            self.last = None;
         }
         self.limits = limits;
         self.settings = Arc::new(settings);
+    }
+
+    /// Loads what changed, where these files at most were touched since the last load.
+    pub fn load_touched(&mut self, touched: &Touched) -> Result<Loaded> {
+        let begin = Instant::now();
+        if let Touched::Files(files) = touched
+            && let Some(last) = self.last.clone()
+            && let Some(loaded) = self.change(last, files, begin)
+        {
+            return Ok(loaded);
+        }
+        self.load()
+    }
+
+    /// Changes the zones of these files and nothing else, where nothing else depends on them.
+    fn change(&mut self, last: Last, files: &BTreeSet<PathBuf>, begin: Instant) -> Option<Loaded> {
+        if self.folders.geo.as_ref().is_some_and(|geo| files.iter().any(|file| is_inside(file, geo))) {
+            return None;
+        }
+        let (zones, limits) = (&self.folders.zones, self.limits);
+        let build = build(&self.key, &self.settings);
+        let read = folder::load_touched(zones, limits, &mut self.seen, files, &build)?;
+        let Last { mut snapshot, mut records } = last;
+        let (mut fresh, mut whole) = (0, true);
+        for zone in read {
+            let Some(image) = zone.built else { continue };
+            fresh += 1;
+            records += u64::from(image.counts.records);
+            let before = self.images.insert(zone.file, image.clone());
+            let next = before.and_then(|before| {
+                records -= u64::from(before.counts.records);
+                snapshot.with_zone(&before, image)
+            });
+            match next {
+                Some(next) => snapshot = Arc::new(next),
+                None => whole = false,
+            }
+        }
+        if !whole {
+            // A zone is served for the first time.
+            let Snapshot { geography, shared, .. } = &*snapshot;
+            let (geography, shared) = (geography.clone(), shared.clone());
+            snapshot = Arc::new(self.snapshot(geography, shared));
+        }
+        let (mut kept, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, origin, visibility) in self.seen.failed() {
+            let file: Arc<str> = zones.join(name).to_string_lossy().into();
+            let told = if self.images.contains_key(&file) { &mut kept } else { &mut refused };
+            told.push(file);
+            failed.push((origin, visibility));
+        }
+        let mut problems = self.seen.problems();
+        problems.append(self.geo.problems().clone());
+        snapshot.check_aliases(&mut problems);
+        problems.sort();
+        self.last = Some(Last { snapshot: snapshot.clone(), records });
+        let zones = self.images.len();
+        let (changed, took) = (fresh > 0, begin.elapsed());
+        Some(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took })
+    }
+
+    fn snapshot(&self, geography: Arc<Geography>, shared: Arc<Shared>) -> Snapshot {
+        Snapshot::new(Parts {
+            settings: self.settings.clone(),
+            key: self.key,
+            images: self.images.values().cloned().collect(),
+            geography,
+            verdicts: Arc::new(Verdicts::new(&shared.health_checks)),
+            shared,
+        })
     }
 
     /// Loads what changed. On an error nothing did: what was loaded before stays as it is.
     pub fn load(&mut self) -> Result<Loaded> {
         let begin = Instant::now();
         let progress = Progress::start("reading zones");
-        let (key, settings) = (&self.key, &self.settings);
+        let build = build(&self.key, &self.settings);
         let (folder, geo) = std::thread::scope(|scope| {
             let geo = scope.spawn(|| self.geo.load());
             let folder = folder::load_with(
@@ -140,10 +219,7 @@ impl Loader {
                 self.limits,
                 &self.seen,
                 &|done, all| progress.at(done, all),
-                &|zone, _, problems| {
-                    let image = snapshot::build(&zone.data, key, settings, problems);
-                    (!zone.failed).then(|| Arc::new(image))
-                },
+                &build,
             );
             (folder, geo.join())
         });
@@ -172,23 +248,31 @@ impl Loader {
             images.extend(image.map(|image| (zone.file, image)));
         }
         let gone = self.images.keys().any(|file| !images.contains_key(file));
-        let changed = !self.loaded_before || geo.changed || fresh > 0 || gone;
+        let changed = self.last.is_none() || geo.changed || fresh > 0 || gone;
         self.seen = folder.seen;
         self.images = images;
-        self.loaded_before = true;
-        let images: Vec<_> = self.images.values().cloned().collect();
-        let (zones, records) = (images.len(), images.iter().map(|image| u64::from(image.counts.records)).sum());
-        let snapshot = Snapshot::new(Parts {
-            settings: self.settings.clone(),
-            key: self.key,
-            images,
-            geography: geo.geography,
-            verdicts: Arc::new(Verdicts::new(&folder.shared.health_checks)),
-            shared: Arc::new(folder.shared),
-        });
+        let zones = self.images.len();
+        let records = self.images.values().map(|image| u64::from(image.counts.records)).sum();
+        let snapshot = Arc::new(self.snapshot(geo.geography, Arc::new(folder.shared)));
         snapshot.check_aliases(&mut problems);
         problems.sort();
-        let snapshot = Arc::new(snapshot);
+        self.last = Some(Last { snapshot: snapshot.clone(), records });
+        sys::give_back_memory();
         Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took: begin.elapsed() })
     }
+}
+
+/// Builds what is served of a zone. One with errors is built for the problems that this shows.
+fn build(
+    key: &HashKey,
+    settings: &Settings,
+) -> impl Fn(LoadedZone, &Shared, &mut Problems) -> Option<Arc<ZoneImage>> + Sync {
+    move |zone, _, problems| {
+        let image = snapshot::build(&zone.data, key, settings, problems);
+        (!zone.failed).then(|| Arc::new(image))
+    }
+}
+
+fn is_inside(file: &Path, folder: &Path) -> bool {
+    std::path::absolute(folder).is_ok_and(|folder| file.starts_with(folder))
 }

@@ -504,6 +504,17 @@ pub fn random_key() -> io::Result<[u8; 16]> {
     Ok(key)
 }
 
+/// Gives the memory that a load has freed back to the system: the allocator keeps what lies between what stays.
+#[cfg(target_env = "gnu")]
+pub fn give_back_memory() {
+    // SAFETY: it takes no pointers, and may be called from any thread at any time.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators see to it themselves.
+#[cfg(not(target_env = "gnu"))]
+pub fn give_back_memory() {}
+
 /// Fills with bytes that nobody can guess.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     let mut at = 0;

@@ -14,6 +14,9 @@ const EXCERPT_MAX: usize = 160;
 /// Who waits for less wants no spinner.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Progress is told this often: it looks at the clock and at the terminal.
+const STEP: usize = 256;
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const QUIET: Style = AnsiColor::BrightBlack.on_default();
@@ -93,6 +96,9 @@ impl Progress {
 
     /// Says how far it has come. Cheap enough for every zone.
     pub fn at(&self, done: usize, all: usize) {
+        if !done.is_multiple_of(STEP) && done != all {
+            return;
+        }
         if self.0.is_hidden() && self.0.elapsed() > PATIENCE && io::stderr().is_terminal() {
             self.0.set_draw_target(ProgressDrawTarget::stderr());
         }

@@ -1,18 +1,24 @@
 //! Tells when files in some folders have changed and come to rest.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::folder::Touched;
+
 /// So long nothing may have changed before we load: an editor or a copy makes many changes at once.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// … but a change that stands alone is loaded after this: we wait as long again as changes have been coming.
+const QUIET_ALONE: Duration = Duration::from_millis(10);
 
 /// While a file is being written we wait, but no longer than this in all: some writers never close it.
 const WRITING_MAX: Duration = Duration::from_secs(5);
@@ -29,12 +35,18 @@ const POLL_BLIND: Duration = Duration::from_secs(5);
 /// Files being written at a time that are kept in mind; with more the folder counts as restless.
 const WRITING_FILES_MAX: usize = 1024;
 
+/// Files that are told one by one; with more everything is looked at.
+const TOUCHED_MAX: usize = 4096;
+
+/// Folders within ours that are watched. Zones lie side by side; what they include may lie deeper.
+const FOLDERS_MAX: usize = 4096;
+
 /// Eyes on some folders.
 pub struct Watch {
     folders: Vec<PathBuf>,
     depth: RecursiveMode,
     watcher: Option<RecommendedWatcher>,
-    watched: Vec<PathBuf>,
+    watched: HashSet<PathBuf>,
     seen: Arc<Seen>,
     /// When to look without being told.
     poll: Instant,
@@ -53,6 +65,10 @@ struct Changes {
     first_and_last: Option<(Instant, Instant)>,
     /// Files that were written to and not closed yet.
     writing: HashSet<PathBuf>,
+    /// Which files it was.
+    touched: BTreeSet<PathBuf>,
+    /// It was more than files: a folder of ours, one within, or we were not told.
+    more: bool,
 }
 
 impl Watch {
@@ -83,22 +99,31 @@ impl Watch {
                 None
             }
         };
-        let mut watch = Watch { folders, depth, watcher, watched: Vec::new(), seen, poll: Instant::now() };
+        let mut watch = Watch { folders, depth, watcher, watched: HashSet::new(), seen, poll: Instant::now() };
         watch.look();
         watch
     }
 
-    /// Waits until there may be something new. Who stops waiting misses nothing: the next wait goes on with it.
-    pub async fn changed(&mut self) {
+    /// Waits until there may be something new, and tells where. Who stops waiting misses nothing: the next wait goes on
+    /// with it.
+    pub async fn changed(&mut self) -> Touched {
         while !self.rest().await {
             tokio::select! {
                 () = self.seen.wake.notified() => {}
-                () = sleep_until(self.poll) => break,
+                () = sleep_until(self.poll) => {
+                    self.seen.changes().more = true;
+                    break;
+                }
             }
+        }
+        let changes = std::mem::take(&mut *self.seen.changes());
+        let is_folder = |path: &PathBuf| self.watched.contains(path) || path.is_dir();
+        if !changes.more && !changes.touched.iter().any(is_folder) {
+            return Touched::Files(changes.touched);
         }
         // A folder may be another one now. Looking comes before loading, so that no change falls between.
         self.look();
-        *self.seen.changes() = Changes::default();
+        Touched::Any
     }
 
     /// Waits until nothing has changed for a while. False where nothing had: it was told already.
@@ -124,18 +149,21 @@ impl Watch {
 
     fn watch_anew(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        for path in self.watched.drain(..) {
+        for path in self.watched.drain() {
             // It may be gone, and its watch with it.
             let _ = watcher.unwatch(&path);
         }
-        let parents = places(&self.folders).into_iter().map(|(parent, _)| (parent, RecursiveMode::NonRecursive));
-        let folders = self.folders.iter().map(|folder| (folder.clone(), self.depth));
-        for (path, mode) in parents.chain(folders) {
+        // Each folder by itself: a recursive watch would ask about every one of a hundred thousand files.
+        let folders = match self.depth {
+            RecursiveMode::Recursive => within(&self.folders),
+            RecursiveMode::NonRecursive => self.folders.clone(),
+        };
+        for path in places(&self.folders).into_iter().map(|(parent, _)| parent).chain(folders) {
             if self.watched.contains(&path) {
                 continue;
             }
-            match watcher.watch(&path, mode) {
-                Ok(()) => self.watched.push(path),
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => _ = self.watched.insert(path),
                 // It may come; the folder above it is watched.
                 Err(_) if !path.exists() => {}
                 Err(error) => tracing::warn!(%error, path = %path.display(), "cannot watch this folder"),
@@ -158,6 +186,38 @@ fn places(folders: &[PathBuf]) -> Vec<(PathBuf, Option<OsString>)> {
     places
 }
 
+/// These folders and all within them, behind links too, each once.
+fn within(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut known = HashSet::new();
+    let mut found = Vec::new();
+    let mut left: Vec<PathBuf> = folders.iter().rev().cloned().collect();
+    while let Some(folder) = left.pop() {
+        let fresh = folder.metadata().is_ok_and(|is| known.insert((is.dev(), is.ino())));
+        // One that is not there may come: the one above it is watched.
+        if !fresh && !folders.contains(&folder) {
+            continue;
+        }
+        for entry in folder.read_dir().into_iter().flatten().flatten() {
+            let is_folder = match entry.file_type() {
+                Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+                kind => kind.is_ok_and(|kind| kind.is_dir()),
+            };
+            if is_folder {
+                left.push(entry.path());
+            }
+        }
+        found.push(folder);
+        if found.len() == FOLDERS_MAX {
+            tracing::warn!(
+                "there are more than {FOLDERS_MAX} folders; changes in the others are found every {} seconds",
+                POLL.as_secs()
+            );
+            break;
+        }
+    }
+    found
+}
+
 impl Seen {
     fn changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -169,13 +229,25 @@ impl Changes {
     fn due(&self) -> Option<Instant> {
         let (first, last) = self.first_and_last?;
         if self.writing.is_empty() {
-            Some((last + QUIET).min(first + RESTLESS_MAX))
+            let quiet = (QUIET_ALONE + (last - first)).min(QUIET);
+            Some((last + quiet).min(first + RESTLESS_MAX))
         } else {
             Some((last + WRITING_MAX).min(first + WRITING_MAX))
         }
     }
 
-    fn note(&mut self, event: &Event, now: Instant) {
+    /// `folders` are the watched ones: what is told of one itself, or of what is beside it, is more than files.
+    fn note(&mut self, event: &Event, folders: &[PathBuf], now: Instant) {
+        let of_folders =
+            matches!(event.kind, EventKind::Create(CreateKind::Folder) | EventKind::Remove(RemoveKind::Folder));
+        self.more |= of_folders || event.need_rescan() || event.paths.is_empty();
+        for path in &event.paths {
+            let inside = folders.iter().any(|folder| path.starts_with(folder) && path != folder);
+            self.more |= !inside || self.touched.len() >= TOUCHED_MAX;
+            if !self.more {
+                self.touched.insert(path.clone());
+            }
+        }
         let first = self.first_and_last.map_or(now, |(first, _)| first);
         self.first_and_last = Some((first, now));
         for path in &event.paths {
@@ -216,7 +288,7 @@ impl notify::EventHandler for Filter {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         let event = event.unwrap_or_else(|_| Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan));
         if self.concerns(&event) {
-            self.seen.changes().note(&event, Instant::now());
+            self.seen.changes().note(&event, &self.folders, Instant::now());
             self.seen.wake.notify_one();
         }
     }
@@ -304,11 +376,14 @@ mod tests {
             let mut watch = Watch::new(vec![folder.path().to_path_buf()]);
             fs::write(folder.path().join("a.zone"), "a").unwrap();
             let mut waits = 0;
-            while timeout(QUIET / 3, watch.changed()).await.is_err() {
-                waits += 1;
-                assert!(waits < 300);
-            }
-            assert!(waits > 1, "it came to rest at once");
+            let touched = loop {
+                match timeout(QUIET_ALONE / 5, watch.changed()).await {
+                    Ok(touched) => break touched,
+                    Err(_) => waits += 1,
+                }
+                assert!(waits < 10_000);
+            };
+            assert_eq!(touched, Touched::Files([folder.path().join("a.zone")].into()));
         });
     }
 
@@ -344,17 +419,28 @@ mod tests {
     fn rest_is_waited_for_but_not_for_ever() {
         let begin = Instant::now();
         let second = |seconds| begin + Duration::from_secs(seconds);
+        let folders = [PathBuf::from("/zones")];
         let written = Event::new(EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any)));
-        let written = written.add_path(PathBuf::from("x"));
-        let closed = Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(PathBuf::from("x"));
+        let written = written.add_path(PathBuf::from("/zones/x"));
+        let closed =
+            Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(PathBuf::from("/zones/x"));
         let mut changes = Changes::default();
         assert_eq!(changes.due(), None);
-        changes.note(&written, second(0));
-        changes.note(&written, second(1));
+        changes.note(&written, &folders, second(0));
+        changes.note(&written, &folders, second(1));
         assert_eq!(changes.due(), Some(begin + WRITING_MAX));
-        changes.note(&closed, second(1));
+        changes.note(&closed, &folders, second(1));
         assert_eq!(changes.due(), Some(second(1) + QUIET));
-        changes.note(&closed, second(9));
+        changes.note(&closed, &folders, second(9));
         assert_eq!(changes.due(), Some(begin + RESTLESS_MAX));
+        let mut alone = Changes::default();
+        alone.note(&closed, &folders, second(5));
+        assert_eq!(alone.due(), Some(second(5) + QUIET_ALONE));
+        assert!(alone.touched.len() == 1 && !alone.more);
+        for beside in ["/zones", "/other"] {
+            let mut changes = Changes::default();
+            changes.note(&Event::new(EventKind::Any).add_path(beside.into()), &folders, second(5));
+            assert!(changes.more, "{beside}");
+        }
     }
 }

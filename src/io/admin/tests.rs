@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -58,7 +57,7 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
     let shared = crate::model::Shared { health_checks: checks, ..Default::default() };
     let snapshot =
         Snapshot::of(&[zone], shared, Default::default(), crate::snapshot::Settings::default(), &mut problems);
-    let served = Arc::new(ArcSwap::new(Arc::new(snapshot)));
+    let served = crate::io::live::Served::new(Arc::new(snapshot));
     let prober = Prober::new(probe::Limits::default()).unwrap();
     let state = State::open(folder).unwrap();
     let health = Health::new(Settings::default(), Some(state), served, prober, 1);

@@ -17,13 +17,14 @@ pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
-    modified: i128,
-    changed: i128,
+    modified: i64,
+    changed: i64,
 }
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Stamp {
-        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        // Nanoseconds fit until the year 2262; a time beyond that still differs from the next.
+        let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
         Stamp {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -39,13 +40,24 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
 }
 
-/// The names of the files that hold a zone, sorted.
-pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<String>, Box<Problem>> {
-    let mut names = Vec::new();
+/// A file that holds a zone.
+pub struct ZoneFile {
+    pub name: String,
+    /// Known to be a regular file; anything else is looked at before it is opened, which may mean something to a device.
+    pub regular: bool,
+}
+
+/// The files that hold a zone, sorted by name.
+pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<ZoneFile>, Box<Problem>> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|error| no_folder(dir, &error))? {
-        let name = entry.map_err(|error| no_folder(dir, &error))?.file_name();
+        let entry = entry.map_err(|error| no_folder(dir, &error))?;
+        let name = entry.file_name();
         match name.to_str() {
-            Some(name) if is_zone_file(name) => names.push(name.to_string()),
+            Some(name) if is_zone_file(name) => {
+                let regular = entry.file_type().is_ok_and(|kind| kind.is_file());
+                found.push(ZoneFile { name: name.to_string(), regular });
+            }
             Some(_) => {}
             None => {
                 let at = whole(&shown(&dir.join(&name)));
@@ -55,12 +67,12 @@ pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<String>, Bo
             }
         }
     }
-    names.sort();
-    Ok(names)
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
 }
 
 /// Editors and deployments leave files that begin with a dot; only the root zone's is meant.
-fn is_zone_file(name: &str) -> bool {
+pub fn is_zone_file(name: &str) -> bool {
     let ours = name.ends_with(".zone") || (name.ends_with(".json") && !super::SHARED_FILES.contains(&name));
     ours && (!name.starts_with('.') || name == ".zone")
 }
@@ -81,8 +93,7 @@ pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
     if metadata.len() > FILE_MAX {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = read_all(file, usize::try_from(metadata.len()).unwrap_or_default()).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(too_large());
     }
@@ -91,6 +102,24 @@ pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
         return Err(problem("the file is empty".into(), "write it, or take it away"));
     }
     Ok((bytes, Stamp::of(&metadata)))
+}
+
+/// All of a file that had this length a moment ago. One that still has it takes a single call: there may be a hundred
+/// thousand to read.
+fn read_all(mut file: File, length: usize) -> io::Result<Vec<u8>> {
+    // A byte more than there is says that there is no more.
+    let mut bytes = vec![0; length + 1];
+    let filled = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    bytes.truncate(filled);
+    if filled != length {
+        file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// A path as problems show it: as the user gave the folder, so relative if that was.
