@@ -142,7 +142,7 @@ pub async fn keep(certificate: Arc<Certificate>, told: Arc<Notify>) {
         let own = certificate.clone();
         let _ = tokio::task::spawn_blocking(move || own.swap()).await;
         tokio::select! {
-            () = eyes.changed() => {}
+            _ = eyes.changed() => {}
             () = told.notified() => {}
         }
     }
