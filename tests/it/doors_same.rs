@@ -123,6 +123,10 @@ fn http_says_what_is_wrong_with_a_request() {
         let post = Request::post("https://localhost/dns-query").header("content-type", kind);
         post.body(http_body_util::Full::new(body.into())).expect("a request")
     };
+    let long_header = |mut request: Request<_>| {
+        request.headers_mut().insert("x", "x".repeat(20_000).parse().expect("a header"));
+        request
+    };
     let cases = || {
         [
             (to("/"), 404),
@@ -134,6 +138,7 @@ fn http_says_what_is_wrong_with_a_request() {
             (typed("text/plain", question.clone()), 415),
             (typed("application/dns-message", vec![0; 65_536]), 413),
             (typed("application/dns-message", vec![0; 3]), 400),
+            (long_header(get(&question)), 431),
             (get(&question), 200),
         ]
     };
@@ -153,7 +158,8 @@ fn http_says_what_is_wrong_with_a_request() {
             }
         }
         let endpoint = quic_client(&known, "h3");
-        for (number, (request, status)) in cases().into_iter().enumerate() {
+        // There the client itself sends no more than the server said it takes.
+        for (number, (request, status)) in cases().into_iter().enumerate().filter(|(_, (_, status))| *status != 431) {
             let response = send_h3(server.h3, &endpoint, request).await;
             assert_eq!(response.status().as_u16(), status, "case {number} of HTTP/3");
         }
@@ -222,4 +228,32 @@ fn quic_has_rules_and_who_breaks_them_has_to_go() {
         assert!(other.connect(server.quic, "localhost").expect("an address").await.is_err());
     });
     assert_eq!(server.metric("fingerpost_encrypted_connections_closed_total{why=\"protocol\"}"), 7);
+}
+
+#[test]
+fn a_connection_that_asked_enough_is_ended_and_no_answer_lost() {
+    let certificate = Certificate::new();
+    let server = Server::start("encrypted_requests_max = 5\n", &certificate);
+    let known = [&certificate];
+    let question = query("simple.example.com", A, 0, &[]);
+    block_on(async {
+        for version in [Version::HTTP_2, Version::HTTP_11] {
+            let mut connection = Https::connect(server.https, &known, version).await;
+            let mut answered = 0;
+            while let Ok(response) = connection.send(get(&question)).await {
+                assert_eq!(response.status(), StatusCode::OK);
+                answered += 1;
+            }
+            // A request may be on its way when the end is told, and is answered, too.
+            assert!((5..20).contains(&answered), "{answered} over {version:?}");
+        }
+        let quic = connect_quic(server.quic, &quic_client(&known, "doq")).await;
+        for _ in 0..5 {
+            ask_quic(&quic, &question).await.expect("a reply");
+        }
+        let quinn::ConnectionError::ApplicationClosed(closed) = quic.closed().await else {
+            panic!("not closed by the server");
+        };
+        assert_eq!(closed.error_code, quinn::VarInt::from_u32(0));
+    });
 }
