@@ -1,14 +1,14 @@
 //! DNS over HTTPS (RFC 8484) over TCP: HTTP/2, and HTTP/1.1 for clients that have nothing better.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::super::accept;
 use super::super::turns::MESSAGE_MAX;
+use super::beside::{Beside, Together};
 use super::counts::Door;
 use super::doh::{self, Asked};
 use super::{Doors, FAREWELL, HEADERS_MAX, Visit};
@@ -36,21 +37,20 @@ const HEADER_LINES_MAX: usize = 64;
 
 pub async fn serve(doors: Arc<Doors>, acceptor: TlsAcceptor, listener: TcpListener, stop: watch::Receiver<bool>) {
     let (crowd, proxies) = (doors.crowd.clone(), doors.proxies.clone());
-    let builder = Arc::new(builder(&doors));
     accept::each(listener, &crowd, &proxies, stop.clone(), move |stream, client, seat| {
-        let (doors, acceptor, builder, mut stop) = (doors.clone(), acceptor.clone(), builder.clone(), stop.clone());
+        let (doors, acceptor, mut stop) = (doors.clone(), acceptor.clone(), stop.clone());
         async move {
             let shaken = doors.shake_hands(Door::Https, &acceptor, stream, &seat, &mut stop).await;
             let Some(stream) = shaken else { return };
             let visit = Arc::new(Visit::new(doors, client, seat));
-            converse(&visit, &builder, stream, stop).await;
+            converse(&visit, stream, stop).await;
         }
     })
     .await;
 }
 
-fn builder(doors: &Doors) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(doors: &Doors, beside: Beside) -> Builder<Beside> {
+    let mut builder = Builder::new(beside);
     let window = MESSAGE_MAX as u32;
     builder
         .http2()
@@ -71,15 +71,11 @@ fn builder(doors: &Doors) -> Builder<TokioExecutor> {
 }
 
 /// Answers requests side by side until the client leaves, is idle for too long, has to make room, or the server stops.
-async fn converse(
-    visit: &Arc<Visit>,
-    builder: &Builder<TokioExecutor>,
-    stream: TlsStream<TcpStream>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn converse(visit: &Arc<Visit>, stream: TlsStream<TcpStream>, mut stop: watch::Receiver<bool>) {
     let spoken = stream.get_ref().1.alpn_protocol();
-    let builder =
-        if spoken == Some(H2.as_bytes()) { builder.clone().http2_only() } else { builder.clone().http1_only() };
+    let beside = Beside::default();
+    let builder = builder(&visit.doors, beside.clone());
+    let builder = if spoken == Some(H2.as_bytes()) { builder.http2_only() } else { builder.http1_only() };
     let enough = Arc::new(Notify::new());
     let service = {
         let (visit, enough) = (visit.clone(), enough.clone());
@@ -95,7 +91,7 @@ async fn converse(
             }
         })
     };
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut together = Together::new(builder.serve_connection(TokioIo::new(stream), service), beside);
     let mut deadline = visit.idle_until();
     let mut ending = false;
     loop {
@@ -103,7 +99,7 @@ async fn converse(
             biased;
             () = visit.seat.taken() => return,
             // However it ended, the client knows as much as we do.
-            _ = connection.as_mut() => return,
+            _ = poll_fn(|context| together.poll(context)) => return,
             _ = stop.wait_for(|stop| *stop), if !ending => ending = true,
             () = enough.notified(), if !ending => ending = true,
             () = sleep_until(deadline) => {
@@ -118,7 +114,7 @@ async fn converse(
             }
         }
         // The client is told which questions still get their answers, and these are answered.
-        connection.as_mut().graceful_shutdown();
+        together.connection.as_mut().graceful_shutdown();
         deadline = Instant::now() + FAREWELL;
     }
 }

@@ -3,6 +3,7 @@
 //! Answers are bytes and stay bytes: what UDP would send is what goes into the stream. The libraries used are those
 //! that take bytes and let every limit be set: rustls, hyper, quinn and h3.
 
+mod beside;
 pub mod certificate;
 pub mod counts;
 mod doh;
