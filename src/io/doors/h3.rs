@@ -65,6 +65,10 @@ async fn answer(visit: Arc<Visit>, resolver: Resolver) {
         Err(status) => doh::refusal(status),
     };
     let _ = timeout(patience.write, send(&mut stream, response)).await;
+    // A client that still ends its request would otherwise be told that something is wrong with it.
+    if !matches!(timeout(patience.read, body(&mut stream)).await, Ok(Some(_))) {
+        stream.stop_sending(Code::H3_NO_ERROR);
+    }
 }
 
 /// The whole body; none if it is longer than a message can be.
