@@ -123,6 +123,8 @@ pub struct Answer {
     pub stale: bool,
     /// The policy of the last group asked, for counting.
     pub policy: Option<&'static str>,
+    /// From whom it chose, for counting.
+    pub chosen: Chosen,
     pub chain_broken: bool,
     /// The node that has no records of the type, where that is the answer.
     pub no_data_at: Option<NodeAt>,
@@ -150,6 +152,7 @@ impl Answer {
             upstream: None,
             stale: false,
             policy: None,
+            chosen: Chosen::AllHealthy,
             chain_broken: false,
             no_data_at: None,
             names: Vec::with_capacity((CHAIN_MAX + 4) * 256),
@@ -187,6 +190,19 @@ impl Answer {
     pub fn has_answer(&self) -> bool {
         self.items.iter().any(|item| item.section == Section::Answer)
     }
+}
+
+/// From whom a policy chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// All were healthy.
+    AllHealthy,
+    /// Some were not, and had no part in it.
+    Healthy,
+    /// Nobody was healthy, so everybody had a part in it.
+    LastResort,
+    /// None was for this client.
+    Nobody,
 }
 
 /// Who decides where a policy leaves it to chance: dice, or somebody who wants to see every way they can fall.

@@ -2,6 +2,8 @@
 //!
 //! `docs/config.md` describes each setting; a test holds the two together.
 
+mod health;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
+pub use health::Health;
 
+use crate::health::tracker::Rule;
 use crate::model;
 use crate::policy::Unlisted;
 use crate::problem::{At, Problem, Problems};
@@ -29,6 +33,9 @@ const CONNECTIONS_MAX: i64 = 1_000_000;
 
 /// Timeouts of connections, in seconds. RFC 7828 can tell a client no more than 6553.
 const TIMEOUT_MAX: i64 = 6553;
+
+/// What another checker told a day ago says nothing about now; ours.
+const OBSERVATION_MAX: i64 = 86_400;
 
 /// A year, in hours.
 const ROTATION_MAX: i64 = 8766;
@@ -50,6 +57,7 @@ pub struct Config {
     /// Resolvers that know the names outside that aliases lead to.
     pub upstream: Vec<SocketAddr>,
     pub limits: model::Limits,
+    pub health: Health,
     pub cookies: bool,
     pub cookie_rotation: Duration,
     pub nsid: Identity,
@@ -119,6 +127,7 @@ impl Config {
             gate_reload: false,
             upstream: Vec::new(),
             limits: model::Limits::Route53,
+            health: Health::default(),
             cookies: true,
             cookie_rotation: Duration::from_secs(24 * 60 * 60),
             nsid: Identity::HostName,
@@ -251,6 +260,14 @@ const SETTINGS: &[Setting] = &[
     setting!("gate_reload = true", |config, value, _| config.gate_reload = boolean(value)?),
     setting!("upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = addresses(value)?),
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
+    setting!("health_rule = \"route53\"", |config, value, _| config.health.control.rule =
+        one_of(value, &[("route53", Rule::Route53), ("majority", Rule::Majority), ("all", Rule::All)])?),
+    setting!("health_observation_seconds = 60", |config, value, _| config.health.control.heard_age =
+        Duration::from_secs(number(value, 1, OBSERVATION_MAX)? as u64)),
+    setting!("health_validate_certificates = false", |config, value, _| config.health.validate_certificates = boolean(value)?),
+    setting!("health_ipv6 = false", |config, value, _| config.health.ipv6 = boolean(value)?),
+    setting!("health_resolvers = [\"127.0.0.1:5300\"]", |config, value, _| config.health.resolvers = addresses(value)?),
+    setting!("checker = { paris = { source = \"127.0.0.2\" } }", |config, value, _| config.health.control.checkers = health::checkers(value)?),
     setting!("geoproximity_formula = \"2026\"", |config, value, _| config.settings.geoproximity_formula =
         one_of(value, &[("2026", GeoproximityFormula::Of2026), ("2023", GeoproximityFormula::Of2023)])?),
     setting!("unlisted_location = \"default\"", |config, value, _| config.settings.unlisted_location =

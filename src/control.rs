@@ -4,30 +4,41 @@
 //! |------------|------------------------------------------------------------------------------|
 //! | `Tick`     | the probes that are due; ends of forced states; what was heard grows too old |
 //! | `Probed`   | counted towards the threshold; where the check turns, its verdict does       |
+//! | `Measured` | the alarm looks at it; where its state changes, the verdict may turn         |
 //! | `Reloaded` | checks come, go and stay; what didn't change keeps all that is known of it   |
+//! | `Settings` | checkers come and go, and other rules hold                                   |
 //! | the others | an operator, an alarm or another checker says how a check stands             |
 //!
 //! Whoever was told that a state is set finds it again after a crash: `Save` stands before `Publish`, and the caller
 //! is answered when all effects are done. Turns that probes bring are gathered for a moment and published together.
 
+mod counts;
 mod kept;
+mod refused;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use kept::{Forced, Kept, KeptVerdict, Metered, MetricState, Switched};
+pub use counts::{Counts, Histogram, LATENCY_BOUNDS};
+pub use kept::{Forced, Kept, KeptVerdict, Metered, Switched};
+pub use refused::Refused;
+pub use watched::{Next, Watched};
 
-use crate::dice::{Dice, Seeded};
+use crate::dice::Seeded;
+pub use crate::health::alarm::MetricState;
+use crate::health::alarm::Reading;
+use crate::health::checker::Checker;
 use crate::health::finding::Outcome;
-use crate::health::tracker::{CHECKERS_MAX, Heard, Rule, Tracker};
-use crate::health::verdicts::{UnknownCheck, Verdicts};
-use crate::model::health_check::{Endpoint, HealthCheck, InsufficientData, Kind};
+use crate::health::tracker::{Heard, Own, Rule, Tracker};
+use crate::health::verdicts::Verdicts;
+use crate::model::health_check::{Follows, HealthCheck, InsufficientData, Kind, Metric};
 use crate::model::{Id, Shared};
 use crate::moment::Moment;
+use watched::{Beat, interval};
 
 /// Turns within this time are published together, so that an outage of a thousand checks folds the groups once.
 pub const GATHER: Duration = Duration::from_millis(10);
@@ -55,17 +66,19 @@ pub const PROBES_MAX: usize = 4096;
 pub const TEXT_MAX: usize = 255;
 
 /// What an operator may choose.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// When several checkers make a check healthy.
     pub rule: Rule,
     /// How long what another checker told counts.
     pub heard_age: Duration,
+    /// Those of this server, at least one.
+    pub checkers: Vec<Arc<Checker>>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { rule: Rule::Route53, heard_age: Duration::from_secs(60) }
+        Settings { rule: Rule::Route53, heard_age: Duration::from_secs(60), checkers: vec![Arc::new(Checker::local())] }
     }
 }
 
@@ -74,11 +87,19 @@ pub enum Event {
     Tick,
     /// These are the checks from now on.
     Reloaded(Arc<Shared>),
+    Settings(Settings),
     /// What came of the `Probe` with this number.
     Probed {
         id: Id,
         number: u64,
         outcome: Outcome,
+    },
+    /// What came of the `Query` with this number, and how many microseconds it took.
+    Measured {
+        id: Id,
+        number: u64,
+        reading: Reading,
+        took: u32,
     },
     /// `None` lets the check go by itself again.
     Force {
@@ -110,8 +131,10 @@ pub enum Effect {
     Save(Kept),
     /// Answer by these verdicts, and log what turned.
     Publish { verdicts: Arc<Verdicts>, turned: Vec<Turn> },
-    /// Ask the endpoint, which was `due` then, and bring what came of it as `Probed` with this number.
-    Probe { check: Arc<HealthCheck>, number: u64, due: Moment },
+    /// Let the checker ask the endpoint, which was `due` then, and bring what came of it as `Probed` with this number.
+    Probe { check: Arc<HealthCheck>, checker: Arc<Checker>, number: u64, due: Moment },
+    /// Ask for the metric, and bring what came of it as `Measured` with this number.
+    Query { check: Arc<HealthCheck>, number: u64 },
 }
 
 /// A verdict that is not what it was.
@@ -122,75 +145,11 @@ pub struct Turn {
     pub why: String,
 }
 
-/// Why nothing was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    Unknown(UnknownCheck),
-    /// The check is of another type than this is for.
-    Type {
-        id: Id,
-        is: &'static str,
-        wanted: &'static str,
-    },
-    TextTooLong,
-    TooManyCheckers,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::Unknown(unknown) => unknown.fmt(f),
-            Refused::Type { id, is, wanted } => {
-                write!(f, "health check {id:?} is of type {is}, and this is for {wanted}")
-            }
-            Refused::TextTooLong => write!(f, "a reason or a checker's name has at most {TEXT_MAX} bytes"),
-            Refused::TooManyCheckers => write!(f, "{CHECKERS_MAX} other checkers speak for this check already"),
-        }
-    }
-}
-
-impl std::error::Error for Refused {}
-
-/// What was counted since the start.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    pub probes_healthy: u64,
-    pub probes_unhealthy: u64,
-    pub turns: u64,
-    /// How long probes took, and how late they began.
-    pub latency: Histogram,
-    pub late: Histogram,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Histogram {
-    pub buckets: [u64; LATENCY_BOUNDS.len() + 1],
-    pub sum: u64,
-}
-
-/// Upper bounds of the histograms' buckets, in microseconds; the last bucket is beyond them.
-pub const LATENCY_BOUNDS: [u32; 12] =
-    [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000];
-
-/// A check and all that is known of it.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    pub check: Arc<HealthCheck>,
-    pub tracker: Tracker,
-    /// When it is probed next; none where it is not.
-    pub next: Option<Moment>,
-    /// The probe that is under way.
-    asking: Option<u64>,
-    /// Its probes keep to this moment plus whole intervals.
-    beat: Moment,
-    /// What `verdicts` were told last.
-    reported: Option<bool>,
-}
-
 /// Something that is to happen at its time, unless it was overtaken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    Probe(Id),
+    /// This checker is to ask.
+    Ask(Id, usize),
     Unforce(Id),
     Expire(Id),
 }
@@ -202,7 +161,7 @@ pub struct Control {
     kept: Kept,
     due: BTreeSet<(Moment, Due)>,
     /// Probes that are due and have not begun.
-    waiting: BTreeSet<(Moment, Id)>,
+    waiting: BTreeSet<(Moment, Id, usize)>,
     under_way: usize,
     next_number: u64,
     turned: BTreeMap<Id, bool>,
@@ -241,14 +200,22 @@ impl Control {
                 self.reload(shared, now);
                 self.publish(now, &mut effects);
             }
+            Event::Settings(settings) => {
+                self.configure(settings, now);
+                self.publish(now, &mut effects);
+            }
             Event::Probed { id, number, outcome } => self.probed(&id, number, outcome, now),
+            Event::Measured { id, number, reading, took } => self.measured(&id, number, reading, took, now),
             Event::Force { id, healthy, lasting, reason } => {
                 self.force(id, healthy, lasting, reason, now)?;
                 self.save(now, &mut effects);
                 self.publish(now, &mut effects);
             }
             Event::Metric { id, state } => {
-                self.expect_type(&id, "CLOUDWATCH_METRIC")?;
+                let watched = self.expect_type(&id, "CLOUDWATCH_METRIC")?;
+                if let Kind::Metric(Metric { follows: Follows::Query(_), .. }) = &watched.check.kind {
+                    return Err(Refused::Follows(id));
+                }
                 let metered = Metered::after(self.metric(&id), state, now);
                 self.kept.metrics.insert(id.clone(), metered);
                 self.tell(&id, now);
@@ -294,6 +261,10 @@ impl Control {
         self.kept.switches.get(id).copied()
     }
 
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -310,7 +281,9 @@ impl Control {
         for (id, watched) in &self.watched {
             if let (Kind::Endpoint(_), Some(healthy)) = (&watched.check.kind, watched.reported) {
                 let since = self.verdicts.get(id).map_or(now.0, |verdict| verdict.since.0);
-                kept.verdicts.insert(id.clone(), KeptVerdict { healthy, since, asks: watched.check.asks() });
+                let own = self.settings.checkers.iter().zip(watched.tracker.own());
+                let own = own.filter_map(|(checker, own)| Some((checker.name.clone(), own.came_to()?))).collect();
+                kept.verdicts.insert(id.clone(), KeptVerdict { healthy, since, own, asks: watched.check.asks() });
             }
         }
         kept
@@ -333,7 +306,7 @@ impl Control {
                     watched
                 }
                 changed => {
-                    self.under_way -= usize::from(changed.as_ref().is_some_and(|old| old.asking.is_some()));
+                    self.under_way -= changed.as_ref().map_or(0, Watched::under_way);
                     self.begin(check, changed.is_some(), now)
                 }
             };
@@ -346,7 +319,7 @@ impl Control {
             }
         }
         for gone in old.values() {
-            self.under_way -= usize::from(gone.asking.is_some());
+            self.under_way -= gone.under_way();
         }
         // Whoever comes later has been away for longer than anybody knows.
         self.kept.verdicts.clear();
@@ -364,57 +337,126 @@ impl Control {
     /// Starts to watch a check that is new, or that asks something new.
     fn begin(&mut self, check: &HealthCheck, changed: bool, now: Moment) -> Watched {
         let id = &check.id;
-        let mut watched = Watched {
-            check: Arc::new(check.clone()),
-            tracker: Tracker::default(),
-            next: None,
-            asking: None,
-            beat: now,
-            reported: None,
-        };
         if changed {
             _ = self.verdicts.forget(id, now);
+            // What an alarm made of another query says nothing of this one.
+            if matches!(&check.kind, Kind::Metric(Metric { follows: Follows::Query(_), .. })) {
+                self.kept.metrics.remove(id);
+            }
         }
-        if let Some(kept) = self.kept.verdicts.remove(id).filter(|kept| kept.asks == check.asks()) {
-            watched.tracker = Tracker::knowing(kept.healthy);
-            watched.reported = Some(kept.healthy);
-            _ = self.verdicts.report(id, kept.healthy, Moment(kept.since));
+        let kept = self.kept.verdicts.remove(id).filter(|kept| kept.asks == check.asks());
+        let own = self.settings.checkers.iter().map(|checker| {
+            let known = kept.as_ref().and_then(|kept| kept.own.get(&checker.name));
+            known.map_or_else(Own::default, |&came_to| Own::knowing(came_to))
+        });
+        let mut watched = match &check.kind {
+            Kind::Endpoint(_) => Watched::new(check, Tracker::new(own.collect()), self.settings.checkers.len()),
+            Kind::Metric(_) => Watched::new(check, Tracker::default(), 1),
+            Kind::Calculated { .. } | Kind::Switch { .. } => Watched::new(check, Tracker::default(), 0),
+        };
+        if let (Some(kept), Some(healthy)) = (kept, watched.tracker.judge(self.settings.rule)) {
+            let since = if healthy == kept.healthy { Moment(kept.since) } else { now };
+            watched.reported = Some(healthy);
+            _ = self.verdicts.report(id, healthy, since);
+        }
+        // What somebody said of an alarm or a switch holds since then.
+        if let Some((healthy, Some(since))) = self.said(id, &watched) {
+            watched.reported = Some(healthy);
+            _ = self.verdicts.report(id, healthy, since);
         }
         self.schedule(&mut watched, now);
         watched
     }
 
-    /// Gives a check its beat, anywhere in its interval, and an early first probe.
+    /// Gives a check its beats, if it is to be asked.
     fn schedule(&mut self, watched: &mut Watched, now: Moment) {
-        watched.next = None;
-        let Some(endpoint) = probed_endpoint(&watched.check) else { return };
-        let interval = interval(endpoint);
-        let phase = u64::from(self.dice.roll(interval.as_millis().max(1) as u32));
-        watched.beat = now.after(Duration::from_millis(phase));
-        let spread = interval.min(SPREAD).as_millis() as u64;
-        let first = phase * spread / (interval.as_millis() as u64).max(1);
-        let first = now.after(Duration::from_millis(first));
-        if watched.asking.is_none() {
-            watched.next = Some(first);
-            self.due.insert((first, Due::Probe(watched.check.id.clone())));
+        let interval = interval(&watched.check);
+        for (checker, beat) in watched.beats.iter_mut().enumerate() {
+            match interval {
+                None => beat.end(),
+                Some(interval) => {
+                    let first = beat.begin(interval, &mut self.dice, now);
+                    self.due.extend(first.map(|first| (first, Due::Ask(watched.check.id.clone(), checker))));
+                }
+            }
+        }
+    }
+
+    /// Other rules hold. A checker that stays, asking from where it did, keeps what it has seen.
+    fn configure(&mut self, settings: Settings, now: Moment) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        let stays: Vec<Option<usize>> =
+            self.settings.checkers.iter().map(|new| before.checkers.iter().position(|old| old == new)).collect();
+        let mut watched = std::mem::take(&mut self.watched);
+        for (id, watched) in &mut watched {
+            if !matches!(watched.check.kind, Kind::Endpoint(_)) {
+                continue;
+            }
+            let under_way = watched.under_way();
+            let old = std::mem::take(&mut watched.beats);
+            let beat = |at: &Option<usize>| at.and_then(|at| old.get(at).copied());
+            watched.beats = stays.iter().map(|at| beat(at).unwrap_or_default()).collect();
+            watched.tracker.set_own(|old| {
+                let own = |at: &Option<usize>| at.and_then(|at| old.get(at).cloned());
+                stays.iter().map(|at| own(at).unwrap_or_default()).collect()
+            });
+            self.under_way -= under_way - watched.under_way();
+            let interval = interval(&watched.check);
+            for (checker, (beat, stays)) in watched.beats.iter_mut().zip(&stays).enumerate() {
+                let first = match (stays, interval) {
+                    (Some(_), _) => beat.waits_for(),
+                    (None, Some(interval)) => beat.begin(interval, &mut self.dice, now),
+                    (None, None) => None,
+                };
+                self.due.extend(first.map(|first| (first, Due::Ask(id.clone(), checker))));
+            }
+            watched.tracker.expire(self.settings.heard_age, now);
+        }
+        self.watched = watched;
+        let ids: Vec<Id> = self.watched.keys().cloned().collect();
+        for id in ids {
+            self.tell(&id, now);
+        }
+    }
+
+    /// The beat on which the question with this number was asked.
+    fn answered(&mut self, id: &str, number: u64, now: Moment) -> Option<(&mut Watched, usize)> {
+        let watched = self.watched.get_mut(id)?;
+        let checker = watched.beats.iter().position(|beat| beat.asking == Some(number))?;
+        self.under_way -= 1;
+        match interval(&watched.check) {
+            Some(interval) => {
+                let next = watched.beats[checker].answered(interval, now);
+                self.due.insert((next, Due::Ask(id.into(), checker)));
+                Some((watched, checker))
+            }
+            // It was disabled meanwhile.
+            None => {
+                watched.beats[checker] = Beat::default();
+                None
+            }
         }
     }
 
     fn probed(&mut self, id: &str, number: u64, outcome: Outcome, now: Moment) {
-        let Some(watched) = self.watched.get_mut(id).filter(|watched| watched.asking == Some(number)) else { return };
-        watched.asking = None;
-        self.under_way -= 1;
+        let Some((watched, checker)) = self.answered(id, number, now) else { return };
+        let Kind::Endpoint(endpoint) = &watched.check.kind else { return };
+        watched.tracker.observe(checker, outcome, endpoint.failure_threshold, now);
         self.counts.probe(&outcome);
-        let Some(endpoint) = probed_endpoint(&watched.check) else { return };
-        watched.tracker.observe(outcome, endpoint.failure_threshold, now);
-        // Half an interval after the last at least, then on the beat; a probe that takes longer than that misses one.
-        let interval = interval(endpoint);
-        let earliest = now.max(watched.next.unwrap_or(now).after(interval / 2));
-        let beat = Duration::from_millis(earliest.since(watched.beat).as_millis() as u64);
-        let whole = beat.as_millis().div_ceil(interval.as_millis().max(1)) as u64;
-        let next = watched.beat.after(Duration::from_millis(whole * interval.as_millis() as u64));
-        watched.next = Some(next);
-        self.due.insert((next, Due::Probe(id.into())));
+        self.tell(id, now);
+    }
+
+    fn measured(&mut self, id: &str, number: u64, reading: Reading, took: u32, now: Moment) {
+        let Some((watched, _)) = self.answered(id, number, now) else { return };
+        let Kind::Metric(Metric { follows: Follows::Query(query), .. }) = &watched.check.kind else { return };
+        let missing = matches!(reading, Reading::Missing(_));
+        let state = watched.alarm.observe(reading, took, query, now);
+        self.counts.readings += u64::from(!missing);
+        self.counts.readings_missing += u64::from(missing);
+        let before = self.metric(id);
+        let Some(state) = state.filter(|state| before.is_none_or(|before| before.state != *state)) else { return };
+        self.kept.metrics.insert(id.into(), Metered::after(before, state, now));
+        self.save_at = self.save_at.min(now.after(SAVE_AFTER));
         self.tell(id, now);
     }
 
@@ -473,6 +515,9 @@ impl Control {
             let is = watched.check.kind.word();
             return Err(Refused::Type { id: id.into(), is, wanted: "a check of an endpoint" });
         }
+        if self.settings.checkers.iter().any(|own| *own.name == *checker) {
+            return Err(Refused::OwnChecker(checker.into()));
+        }
         if !watched.tracker.hear(checker, Heard { healthy, at: now, reason }) {
             return Err(Refused::TooManyCheckers);
         }
@@ -481,23 +526,29 @@ impl Control {
         Ok(())
     }
 
+    /// What a check has come to, and since when where that was before this server began; none: nobody knows.
+    fn said(&self, id: &str, watched: &Watched) -> Option<(bool, Option<Moment>)> {
+        match &watched.check.kind {
+            Kind::Endpoint(_) => watched.tracker.judge(self.settings.rule).map(|healthy| (healthy, None)),
+            Kind::Calculated { .. } => None,
+            Kind::Switch { .. } => self.switch(id).map(|switch| (switch.on, Some(Moment(switch.since)))),
+            Kind::Metric(metric) => {
+                let metered = self.metric(id)?;
+                let healthy = match (metered.state, metric.insufficient_data) {
+                    (MetricState::Ok, _) | (MetricState::InsufficientData, InsufficientData::Healthy) => true,
+                    (MetricState::Alarm, _) | (MetricState::InsufficientData, InsufficientData::Unhealthy) => false,
+                    // 3.5: healthy if nothing is known yet, as any check is of which nobody knows.
+                    (MetricState::InsufficientData, InsufficientData::LastKnownStatus) => metered.last_known?,
+                };
+                Some((healthy, Some(Moment(metered.since))))
+            }
+        }
+    }
+
     /// Tells the verdicts what a check has come to, if that is news.
     fn tell(&mut self, id: &str, now: Moment) {
+        let said = self.watched.get(id).and_then(|watched| self.said(id, watched)).map(|(healthy, _)| healthy);
         let Some(watched) = self.watched.get_mut(id) else { return };
-        let said = match &watched.check.kind {
-            Kind::Endpoint(_) => watched.tracker.judge(self.settings.rule),
-            Kind::Calculated { .. } => None,
-            Kind::Switch { .. } => self.kept.switches.get(id).map(|switch| switch.on),
-            Kind::Metric(metric) => match (self.kept.metrics.get(id), metric.insufficient_data) {
-                (None, _) => None,
-                (Some(Metered { state: MetricState::Ok, .. }), _) => Some(true),
-                (Some(Metered { state: MetricState::Alarm, .. }), _) => Some(false),
-                (Some(_), InsufficientData::Healthy) => Some(true),
-                (Some(_), InsufficientData::Unhealthy) => Some(false),
-                // 3.5: healthy if nothing is known yet.
-                (Some(metered), InsufficientData::LastKnownStatus) => metered.last_known,
-            },
-        };
         if said == watched.reported {
             return;
         }
@@ -532,7 +583,7 @@ impl Control {
                 break;
             }
             match due {
-                Due::Probe(id) => _ = self.waiting.insert((at, id)),
+                Due::Ask(id, checker) => _ = self.waiting.insert((at, id, checker)),
                 Due::Unforce(id) => {
                     if self.kept.forced.get(&id).is_some_and(|forced| forced.until == Some(at.0)) {
                         self.kept.forced.remove(&id);
@@ -552,9 +603,9 @@ impl Control {
             }
         }
         while self.under_way < PROBES_MAX
-            && let Some((_, id)) = self.waiting.pop_first()
+            && let Some((_, id, checker)) = self.waiting.pop_first()
         {
-            self.probe(&id, now, effects);
+            self.ask(&id, checker, now, effects);
         }
         if self.save_at <= now {
             self.save(now, effects);
@@ -565,17 +616,20 @@ impl Control {
     }
 
     /// Asks, unless the check is gone, or was given another time.
-    fn probe(&mut self, id: &str, now: Moment, effects: &mut Vec<Effect>) {
+    fn ask(&mut self, id: &str, checker: usize, now: Moment, effects: &mut Vec<Effect>) {
         let Some(watched) = self.watched.get_mut(id) else { return };
-        let Some(due) = watched.next.filter(|&due| due <= now) else { return };
-        if watched.asking.is_some() || probed_endpoint(&watched.check).is_none() {
-            return;
-        }
-        let number = self.next_number;
+        let Some(beat) = watched.beats.get_mut(checker) else { return };
+        let Some(due) = beat.waits_for().filter(|&due| due <= now) else { return };
+        let (check, number) = (watched.check.clone(), self.next_number);
+        let effect = match (&check.kind, self.settings.checkers.get(checker)) {
+            (Kind::Endpoint(_), Some(checker)) => Effect::Probe { check, checker: checker.clone(), number, due },
+            (Kind::Metric(_), _) => Effect::Query { check, number },
+            _ => return,
+        };
+        beat.asking = Some(number);
         self.next_number += 1;
         self.under_way += 1;
-        watched.asking = Some(number);
-        effects.push(Effect::Probe { check: watched.check.clone(), number, due });
+        effects.push(effect);
     }
 
     fn save(&mut self, now: Moment, effects: &mut Vec<Effect>) {
@@ -599,14 +653,26 @@ impl Control {
         }
         let Some(watched) = self.watched.get(id) else { return verdict.reason.to_string() };
         match &watched.check.kind {
-            Kind::Endpoint(_) => match (watched.tracker.last(), watched.tracker.streak()) {
-                (Some(last), Some((_, streak))) => format!("{streak} in a row: {}", last.outcome),
-                _ if watched.tracker.heard().is_empty() => verdict.reason.to_string(),
-                _ => "as other checkers say".to_string(),
-            },
-            Kind::Metric(_) => match self.kept.metrics.get(id) {
-                Some(metered) => format!("the alarm is {}", metered.state.word()),
-                None => verdict.reason.to_string(),
+            Kind::Endpoint(_) => {
+                let (healthy, of) = watched.tracker.votes();
+                let said = watched.reported;
+                // The newest result of somebody who says what the verdict says.
+                let own = watched.tracker.own().iter().filter(|own| own.came_to() == said);
+                let newest = own.filter_map(|own| Some((own.streak()?.1, own.last()?))).max_by_key(|(_, last)| last.at);
+                match newest {
+                    Some((_, last)) if of > 1 => {
+                        format!("{healthy} of {of} checkers say healthy; {}", last.outcome)
+                    }
+                    _ if of > 1 => format!("{healthy} of {of} checkers say healthy"),
+                    Some((streak, last)) => format!("{streak} in a row: {}", last.outcome),
+                    None if of == 1 => "as another checker says".to_string(),
+                    None => verdict.reason.to_string(),
+                }
+            }
+            Kind::Metric(_) => match (self.kept.metrics.get(id), watched.alarm.last()) {
+                (Some(metered), Some(last)) => format!("{}: {}", metered.state, last.reading),
+                (Some(metered), None) => format!("the alarm is {}", metered.state),
+                (None, _) => verdict.reason.to_string(),
             },
             Kind::Switch { .. } => match self.kept.switches.get(id) {
                 Some(switch) => format!("switched {}", if switch.on { "on" } else { "off" }),
@@ -615,41 +681,4 @@ impl Control {
             Kind::Calculated { .. } => verdict.reason.to_string(),
         }
     }
-}
-
-impl Watched {
-    pub fn is_being_asked(&self) -> bool {
-        self.asking.is_some()
-    }
-}
-
-impl Counts {
-    fn probe(&mut self, outcome: &Outcome) {
-        match outcome.is_healthy() {
-            true => self.probes_healthy += 1,
-            false => self.probes_unhealthy += 1,
-        }
-        self.latency.count(outcome.latency.total);
-        self.late.count(outcome.latency.late);
-    }
-}
-
-impl Histogram {
-    fn count(&mut self, micros: u32) {
-        let bucket = LATENCY_BOUNDS.iter().position(|&bound| micros <= bound).unwrap_or(LATENCY_BOUNDS.len());
-        self.buckets[bucket] += 1;
-        self.sum += u64::from(micros);
-    }
-}
-
-/// What there is to ask; a disabled check is not asked (3.3.17).
-fn probed_endpoint(check: &HealthCheck) -> Option<&Endpoint> {
-    match &check.kind {
-        Kind::Endpoint(endpoint) if !check.disabled => Some(endpoint),
-        _ => None,
-    }
-}
-
-fn interval(endpoint: &Endpoint) -> Duration {
-    Duration::from_secs(u64::from(endpoint.request_interval.max(1)))
 }

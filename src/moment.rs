@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// Milliseconds since 1970, or since a simulation began.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Moment(pub u64);
@@ -38,19 +40,13 @@ impl fmt::Display for Moment {
 
 /// Milliseconds since 1970 as RFC 3339 writes them, in UTC and to the second.
 pub fn rfc3339(millis: u64) -> String {
-    let seconds = millis / 1000;
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March, in eras of 400 years, so that the leap day comes last (Hinnant, "chrono-compatible
-    // low-level date algorithms").
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time / 3600, time / 60 % 60, time % 60)
+    let seconds = i64::try_from(millis / 1000).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string()
+}
+
+/// The milliseconds since 1970 of a time as RFC 3339 writes it, with Z or another offset.
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    u64::try_from(text.parse::<Timestamp>().ok()?.as_millisecond()).ok()
 }
 
 #[cfg(test)]
@@ -68,6 +64,21 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(rfc3339(seconds * 1000 + 999), text);
+            assert_eq!(parse_rfc3339(text), Some(seconds * 1000));
+        }
+    }
+
+    #[test]
+    fn dates_are_read_with_their_offsets() {
+        for (text, millis) in [
+            ("1970-01-01T01:00:00.5+01:00", Some(500)),
+            ("1970-01-01 00:00:01Z", Some(1000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("1970-01-01", None),
+            ("12:00", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_rfc3339(text), millis, "{text}");
         }
     }
 

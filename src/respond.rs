@@ -214,7 +214,7 @@ fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Wor
         counters.add(Counter::Truncated);
     }
     if let Some(policy) = found.policy {
-        counters.policy(policy);
+        counters.policy(policy, found.chosen);
     }
     // Nobody can speak for every class there is (RFC 1034, 3.7.1).
     let authoritative = found.authoritative && query.class == Class::IN;

@@ -1,7 +1,7 @@
 //! Where policies choose: groups, their members, and the aliases between them.
 
 use super::walk::{Walk, wire_name};
-use super::{Chooser, Item, Owner, Upstream, What};
+use super::{Chooser, Chosen, Item, Owner, Upstream, What};
 use crate::geo::Source;
 use crate::model::Id;
 use crate::moment::Moment;
@@ -46,6 +46,12 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             self.tell_group(zone, node, group, healthy);
         }
         let choice = self.chooser.choose(policy, healthy, &seen);
+        self.answer.chosen = match choice {
+            Choice::Nobody => Chosen::Nobody,
+            _ if healthy.is_empty() => Chosen::LastResort,
+            _ if healthy.len() < group.members.len() => Chosen::Healthy,
+            _ => Chosen::AllHealthy,
+        };
         if self.client.rule == ClientRule::ClientSubnet || self.why.wanted() {
             self.answer.scope = self.answer.scope.max(policy.scope(healthy, &seen));
         }

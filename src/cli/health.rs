@@ -1,5 +1,7 @@
 //! `fingerpost health`
 
+mod table;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,10 +17,15 @@ use super::FINE;
 /// How often `--watch` looks again.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-/// Health as a running server sees it; forces a verdict
+/// Health as a running server sees it, and a hand on it
+///
+/// Health checks stand in health-checks.toml beside the zones. A running server asks their endpoints, and its answers
+/// follow. This looks at what it knows, through its admin port, and changes it: each change is served, and written to
+/// the state folder, when the command returns.
 ///
 /// Where the server wants a token, put it into FINGERPOST_ADMIN_TOKEN.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Health {
     #[command(subcommand)]
     what: Option<What>,
@@ -27,19 +34,50 @@ pub struct Health {
     admin: SocketAddr,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  fingerpost health                                    every check: verdict, since when, why, and who answers now
+  fingerpost health list --watch                       the same, again each second
+  fingerpost health show blue                          one check, with its latest results and each checker's view
+  fingerpost health set blue down --for 10m --reason \"new disks\"
+  fingerpost health set blue up --until 2026-12-01T06:00:00Z
+  fingerpost health set blue auto                      let it go by itself again
+  fingerpost health switch failover on                 a RECOVERY_CONTROL check
+  fingerpost health metric orders alarm                a CLOUDWATCH_METRIC check that follows no query
+  fingerpost health observe blue --as paris down       what another checker has come to";
+
 #[derive(Subcommand)]
 enum What {
     /// Every health check (this is what `fingerpost health` does)
     List(List),
+    /// One health check, with its latest results
+    Show(Show),
     /// Force a verdict, or let the check go by itself again; returns when it is served
+    ///
+    /// A forced verdict beats probes, alarms and children, survives restarts, and is shown as forced everywhere.
     Set(Set),
+    /// Switch a RECOVERY_CONTROL check on (healthy) or off
+    Switch(Switch),
+    /// Say how the alarm of a CLOUDWATCH_METRIC check stands
+    Metric(Metric),
+    /// Tell what another checker has come to; it counts for `health_observation_seconds`
+    Observe(Observe),
 }
 
 #[derive(Args, Default)]
 struct List {
-    /// Print the list again each second
+    /// Show the list again each second, until Ctrl-C
     #[arg(long)]
     watch: bool,
+    /// Print the JSON of the admin port
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Show {
+    /// Health check
+    id: String,
     /// Print the JSON of the admin port
     #[arg(long)]
     json: bool,
@@ -50,11 +88,14 @@ struct Set {
     /// Health check
     id: String,
     state: State,
-    /// Until then: a number with s, m, h or d, as 10m [default: until `auto`]
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    /// So long: a number with s, m, h or d, as 10m [default: until `auto`]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, conflicts_with = "until")]
     lasting: Option<Duration>,
+    /// Until then, as RFC 3339 writes it: 2026-12-01T06:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
     /// Shown wherever the check is
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
 }
 
@@ -65,11 +106,57 @@ enum State {
     Auto,
 }
 
+#[derive(Args)]
+struct Switch {
+    /// Health check
+    id: String,
+    state: OnOff,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnOff {
+    On,
+    Off,
+}
+
+#[derive(Args)]
+struct Metric {
+    /// Health check
+    id: String,
+    #[arg(value_parser = ["ok", "alarm", "insufficient-data"])]
+    state: String,
+}
+
+#[derive(Args)]
+struct Observe {
+    /// Health check
+    id: String,
+    /// What the other checker is called
+    #[arg(long = "as", value_name = "CHECKER")]
+    checker: String,
+    #[arg(value_parser = ["up", "down"])]
+    state: String,
+    /// Shown beside it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
 impl Health {
     pub fn run(self) -> Result<u8> {
         match self.what.unwrap_or(What::List(List::default())) {
             What::List(list) => list.run(self.admin),
+            What::Show(show) => show.run(self.admin),
             What::Set(set) => set.run(self.admin),
+            What::Switch(Switch { id, state }) => {
+                tell(admin_client::put, self.admin, &path(&id, "/switch"), &json!({ "on": state == OnOff::On }))
+            }
+            What::Metric(Metric { id, state }) => {
+                tell(admin_client::put, self.admin, &path(&id, "/metric"), &json!({ "state": state }))
+            }
+            What::Observe(Observe { id, checker, state, reason }) => {
+                let body = json!({ "checker": checker, "healthy": state == "up", "reason": reason });
+                tell(admin_client::post, self.admin, &path(&id, "/observations"), &body)
+            }
         }
     }
 }
@@ -77,17 +164,21 @@ impl Health {
 impl List {
     fn run(&self, admin: SocketAddr) -> Result<u8> {
         loop {
-            let reply = admin_client::get(admin, "/health")?;
+            let shown = admin_client::get(admin, "/health").and_then(|reply| match self.json {
+                true => Ok(reply),
+                false => Ok(table::list(&parsed(&reply)?).into_bytes()),
+            });
+            // Whoever watches a server through its restart wants to see it come back.
+            let shown = match shown {
+                Err(error) if self.watch => format!("fingerpost: {error:#}\n").into_bytes(),
+                shown => shown?,
+            };
             let mut out = anstream::stdout().lock();
-            if self.json {
-                out.write_all(&reply)?;
-            } else {
-                if self.watch {
-                    // Home, and everything below is cleared.
-                    write!(out, "\x1b[H\x1b[J")?;
-                }
-                out.write_all(table(&serde_json::from_slice(&reply).context("the reply is not JSON")?).as_bytes())?;
+            if self.watch && !self.json {
+                // Home, and everything below is cleared.
+                write!(out, "\x1b[H\x1b[J")?;
             }
+            out.write_all(&shown)?;
             out.flush()?;
             drop(out);
             if !self.watch {
@@ -95,6 +186,19 @@ impl List {
             }
             std::thread::sleep(WATCH_EVERY);
         }
+    }
+}
+
+impl Show {
+    fn run(&self, admin: SocketAddr) -> Result<u8> {
+        let reply = admin_client::get(admin, &path(&self.id, ""))?;
+        let mut out = anstream::stdout().lock();
+        match self.json {
+            true => out.write_all(&reply)?,
+            false => out.write_all(table::one(&parsed(&reply)?).as_bytes())?,
+        }
+        out.flush()?;
+        Ok(FINE)
     }
 }
 
@@ -109,15 +213,31 @@ impl Set {
         if let Some(lasting) = self.lasting {
             body["for_seconds"] = lasting.as_secs().into();
         }
-        let path = admin_client::path(&format!("health/{}", admin_client::escaped(&self.id)), &[]);
-        let reply = admin_client::put(admin, &path, &body.to_string())?;
-        let check: Value = serde_json::from_slice(&reply).context("the reply is not JSON")?;
-        anstream::println!("{}", sentence(&check));
-        if check["kept"] == false {
-            anstream::eprintln!("fingerpost: the server has no state folder; this lasts until it ends");
+        if let Some(until) = &self.until {
+            body["until"] = until.as_str().into();
         }
-        Ok(FINE)
+        tell(admin_client::put, admin, &path(&self.id, ""), &body)
     }
+}
+
+type Ask = fn(SocketAddr, &str, &str) -> Result<Vec<u8>>;
+
+/// Changes something, and says how the check stands then.
+fn tell(ask: Ask, admin: SocketAddr, path: &str, body: &Value) -> Result<u8> {
+    let check = parsed(&ask(admin, path, &body.to_string())?)?;
+    anstream::println!("{}", table::sentence(&check));
+    if check["kept"] == false {
+        anstream::eprintln!("fingerpost: the server has no state folder; this lasts until it ends");
+    }
+    Ok(FINE)
+}
+
+fn path(id: &str, rest: &str) -> String {
+    format!("/health/{}{rest}", admin_client::escaped(id))
+}
+
+fn parsed(reply: &[u8]) -> Result<Value> {
+    serde_json::from_slice(reply).context("the reply is not JSON")
 }
 
 /// `10m` as a duration.
@@ -132,82 +252,6 @@ fn duration(text: &str) -> Result<Duration> {
     };
     let number: u64 = number.parse().context("write a number with s, m, h or d, as 10m")?;
     number.checked_mul(seconds).map(Duration::from_secs).context("that is too long")
-}
-
-fn sentence(check: &Value) -> String {
-    let id = check["id"].as_str().unwrap_or_default();
-    let state = word(check);
-    match check["forced"].as_object() {
-        None => format!("{id} is {state} and goes by itself"),
-        Some(forced) => match forced["until"].as_str() {
-            Some(until) => format!("{id} is {state}, forced until {until}"),
-            None => format!("{id} is {state}, forced until it is set to auto"),
-        },
-    }
-}
-
-fn word(check: &Value) -> &'static str {
-    if check["healthy"] == true { "healthy" } else { "unhealthy" }
-}
-
-/// The list as people read it.
-fn table(list: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_string();
-    let mut rows = vec![["CHECK", "VERDICT", "SINCE", "STREAK", "LATENCY", "NEXT", "WHY", "NAMES"].map(String::from)];
-    for check in list["health_checks"].as_array().into_iter().flatten() {
-        let forced = &check["forced"];
-        let why = match (forced.is_object(), check["last"]["reason"].as_str()) {
-            (true, _) => match (forced["reason"].as_str(), forced["until"].as_str()) {
-                (Some("") | None, None) => "forced".to_string(),
-                (Some("") | None, Some(until)) => format!("forced until {until}"),
-                (Some(reason), None) => format!("forced: {reason}"),
-                (Some(reason), Some(until)) => format!("forced until {until}: {reason}"),
-            },
-            (false, Some(reason)) => reason.to_string(),
-            (false, None) => text(&check["rests_on"]),
-        };
-        let streak = match check["streak"].as_u64() {
-            Some(streak) => format!("{streak} of {}", check["failure_threshold"]),
-            None => "-".to_string(),
-        };
-        let latency = check["last"]["total_ms"].as_f64().map_or("-".to_string(), |millis| format!("{millis:.1} ms"));
-        let mut names: Vec<&str> = check["names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let more = check["names_count"].as_u64().unwrap_or(0) as usize - names.len().min(3);
-        names.truncate(3);
-        let names = match more {
-            0 => names.join(", "),
-            more => format!("{} and {more} more", names.join(", ")),
-        };
-        let time =
-            |value: &Value| value.as_str().map_or("-".to_string(), |time| time.replace('T', " ").replace('Z', ""));
-        rows.push([
-            text(&check["id"]),
-            word(check).to_string(),
-            time(&check["since"]),
-            streak,
-            latency,
-            time(&check["next_probe"]),
-            why,
-            names,
-        ]);
-    }
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| {
-            // What the server says of others is shown, not obeyed, by a terminal.
-            let cell: String = cell.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect();
-            format!("{cell:width$}")
-        });
-        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        out.push('\n');
-    }
-    out
 }
 
 #[cfg(test)]
@@ -230,23 +274,5 @@ mod tests {
         ] {
             assert_eq!(duration(text).ok().map(|duration| duration.as_secs()), seconds, "{text}");
         }
-    }
-
-    #[test]
-    fn the_list_is_a_table() {
-        let list = json!({ "health_checks": [
-            { "id": "blue", "healthy": true, "since": null, "streak": 2, "failure_threshold": 3,
-              "last": { "reason": "Success: \u{1b}[2J", "total_ms": 1.25 }, "next_probe": "2026-11-21T04:00:00Z",
-              "names": ["a. A", "b. A", "c. A", "d. A"], "names_count": 9 },
-            { "id": "green", "healthy": false, "since": "2026-11-21T03:59:00Z", "rests_on": "forced",
-              "forced": { "reason": "works", "until": null }, "names": [], "names_count": 0 },
-        ] });
-        let expected = "\
-CHECK  VERDICT    SINCE                STREAK  LATENCY  NEXT                 WHY            NAMES
-blue   healthy    -                    2 of 3  1.2 ms   2026-11-21 04:00:00  Success: \u{fffd}[2J  a. A, b. A, c. A and 6 more
-green  unhealthy  2026-11-21 03:59:00  -       -        -                    forced: works
-";
-        assert_eq!(table(&list), expected);
-        assert_eq!(sentence(&list["health_checks"][1]), "green is unhealthy, forced until it is set to auto");
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::VERDICT_AGE_MAX;
+use crate::health::alarm::MetricState;
 use crate::model::Id;
 use crate::moment::Moment;
 
@@ -56,30 +57,13 @@ impl Metered {
     }
 }
 
-/// How an alarm stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MetricState {
-    Ok,
-    Alarm,
-    InsufficientData,
-}
-
-impl MetricState {
-    pub fn word(self) -> &'static str {
-        match self {
-            MetricState::Ok => "ok",
-            MetricState::Alarm => "alarm",
-            MetricState::InsufficientData => "insufficient-data",
-        }
-    }
-}
-
 /// What probes had come to, before `inverted` is applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptVerdict {
     pub healthy: bool,
     pub since: u64,
+    /// What each checker of this server had come to.
+    pub own: BTreeMap<Id, bool>,
     /// What was asked then; the verdict says nothing about anything else.
     pub asks: String,
 }

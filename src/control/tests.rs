@@ -1,8 +1,11 @@
 //! One event after another, with the time as an argument.
 
+mod checkers;
+mod metrics;
+
 use super::*;
 use crate::health::finding::{Failure, Finding, Latency};
-use crate::model::health_check::{Metric, Protocol};
+use crate::model::health_check::{Endpoint, Protocol};
 use crate::problem::At;
 
 fn endpoint(interval: u32) -> Kind {
@@ -14,6 +17,7 @@ fn endpoint(interval: u32) -> Kind {
         resource_path: "/".into(),
         search_string: None,
         enable_sni: false,
+        validate_certificate: None,
         measure_latency: false,
         request_interval: interval,
         failure_threshold: 2,
@@ -53,7 +57,7 @@ fn run(control: &mut Control, healthy: bool, end: Moment) -> Vec<(Moment, Vec<Tu
                     control.handle(event, now.after(Duration::from_millis(1))).unwrap();
                 }
                 Effect::Publish { turned, .. } => published.push((now, turned)),
-                Effect::Save(_) => {}
+                Effect::Save(_) | Effect::Query { .. } => {}
             }
         }
     }
@@ -72,7 +76,8 @@ fn a_check_turns_at_its_threshold_and_says_why() {
         "2 in a row: Failure: The health checker could not establish a connection within the timeout limit."
     );
     assert!(published[0].0 < Moment(25_000), "{:?}", published[0].0);
-    assert_eq!(control.counts().probes_unhealthy as usize, control.watched()["a"].tracker.streak().unwrap().1 as usize);
+    let streak = control.watched()["a"].tracker.own()[0].streak().unwrap().1;
+    assert_eq!(control.counts().probes_unhealthy, u64::from(streak));
     assert_eq!((control.counts().turns, control.counts().latency.buckets[1]), (1, control.counts().probes_unhealthy));
 }
 
@@ -113,7 +118,7 @@ fn probes_for_which_there_is_no_room_come_next_and_tell_how_late_they_are() {
     }
     let probe = |effect: &Effect| match effect {
         Effect::Probe { check, number, .. } => Some((check.id.clone(), *number)),
-        Effect::Save(_) | Effect::Publish { .. } => None,
+        Effect::Save(_) | Effect::Publish { .. } | Effect::Query { .. } => None,
     };
     let asked: Vec<_> = effects.iter().filter_map(probe).collect();
     assert_eq!((asked.len(), control.under_way()), (PROBES_MAX, PROBES_MAX));
@@ -180,7 +185,8 @@ fn rule_3_5_insufficient_data() {
         (InsufficientData::Unhealthy, false, false),
         (InsufficientData::LastKnownStatus, true, false),
     ] {
-        let metric = Metric { alarm_region: "eu-west-1".into(), alarm_name: "m".into(), insufficient_data };
+        let metric =
+            Metric { follows: Follows::Alarm { region: "eu-west-1".into(), name: "m".into() }, insufficient_data };
         let mut control = begin(shared([check("m", Kind::Metric(metric))]), Kept::default(), Moment(0));
         let mut set = |state| {
             control.handle(Event::Metric { id: "m".into(), state }, Moment(1)).unwrap();
@@ -202,6 +208,28 @@ fn rule_3_6_a_switch_is_healthy_while_on() {
         control.handle(Event::Switch { id: "s".into(), on }, Moment(1)).unwrap();
         assert_eq!(control.verdicts().healthy("s"), on);
     }
+}
+
+#[test]
+fn what_was_said_of_alarms_and_switches_holds_since_then() {
+    let metric = Metric {
+        follows: Follows::Alarm { region: "eu-west-1".into(), name: "m".into() },
+        insufficient_data: InsufficientData::LastKnownStatus,
+    };
+    let checks = || {
+        let switch = Kind::Switch { routing_control_arn: "arn".into() };
+        shared([check("m", Kind::Metric(metric.clone())), check("s", switch)])
+    };
+    let mut control = begin(checks(), Kept::default(), Moment(0));
+    control.handle(Event::Metric { id: "m".into(), state: MetricState::Alarm }, Moment(1000)).unwrap();
+    control.handle(Event::Switch { id: "s".into(), on: false }, Moment(2000)).unwrap();
+    let kept = control.kept(Moment(3000));
+    let mut again = Control::new(Settings::default(), kept, 1, Moment(9_000_000));
+    let effects = again.handle(Event::Reloaded(checks()), Moment(9_000_000)).unwrap();
+    let Some(Effect::Publish { turned, verdicts }) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!(turned, &[], "a restart turns nothing");
+    let since = |id: &str| verdicts.get(id).map(|verdict| (verdict.healthy, verdict.since));
+    assert_eq!((since("m"), since("s")), (Some((false, Moment(1000))), Some((false, Moment(2000)))));
 }
 
 #[test]
@@ -244,7 +272,7 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     let first = shared([check("a", endpoint(10)), check("b", endpoint(10)), check("c", endpoint(10))]);
     let mut control = begin(first, Kept::default(), Moment(0));
     run(&mut control, false, Moment(60_000));
-    let history = control.watched()["a"].tracker.history().count();
+    let history = control.watched()["a"].tracker.own()[0].history().count();
     let Kind::Endpoint(mut elsewhere) = endpoint(10) else { panic!() };
     elsewhere.port = 81;
     let mut moved = check("a", endpoint(10));
@@ -255,7 +283,7 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     let healthy: Vec<_> = verdicts.iter().map(|(id, verdict)| (&**id, verdict.healthy)).collect();
     assert_eq!(healthy, [("a", false), ("b", true), ("d", true)]);
     assert_eq!(turned.iter().map(|turn| &*turn.id).collect::<Vec<_>>(), ["b"]);
-    assert_eq!(control.watched()["a"].tracker.history().count(), history, "its history goes on");
+    assert_eq!(control.watched()["a"].tracker.own()[0].history().count(), history, "its history goes on");
 }
 
 #[test]
@@ -283,8 +311,7 @@ fn what_nobody_says_any_more_is_forgotten() {
 #[test]
 fn rule_3_5_the_last_known_status_outlives_the_server() {
     let metric = || Metric {
-        alarm_region: "eu-west-1".into(),
-        alarm_name: "m".into(),
+        follows: Follows::Alarm { region: "eu-west-1".into(), name: "m".into() },
         insufficient_data: InsufficientData::LastKnownStatus,
     };
     let mut control = begin(shared([check("m", Kind::Metric(metric()))]), Kept::default(), Moment(0));

@@ -38,18 +38,22 @@ pub enum BodyFailure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The name has no IPv4 address, or nobody could say.
-    Resolution,
+    /// The name leads to no address.
+    Resolution(NameFailure),
     ConnectTimeout,
     Refused,
     Unreachable,
     /// The connection could not be made for a reason of this machine's.
     Connect,
+    /// The checker's source address is not one of this machine's.
+    Source,
     TlsTimeout,
     /// The endpoint sent this alert.
     TlsAlert(u8),
     /// What came is no TLS that we understand.
     Tls,
+    /// The certificate has to be valid, and is not.
+    Certificate(CertificateFault),
     StatusTimeout,
     /// The connection ended before there was a status.
     Closed,
@@ -57,6 +61,35 @@ pub enum Failure {
     NotHttp,
     /// The probe itself broke down; the endpoint is not known to be at fault.
     Internal,
+}
+
+/// Why a name leads to no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameFailure {
+    NotAName,
+    NoSuchName,
+    NoIpv4,
+    /// Neither IPv4 nor, where that is wanted, IPv6.
+    NoAddress,
+    NoAnswer,
+    /// This machine says of no resolver.
+    NoResolver,
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateFault {
+    Expired,
+    NotYetValid,
+    /// Nobody whom this machine trusts has signed it.
+    UnknownIssuer,
+    OtherName,
+    Revoked,
+    /// It is what an authority signs with, and no server's: most self-signed ones are.
+    Authority,
+    Other,
+    /// This machine trusts nobody: it has no root certificates.
+    NoRoots,
 }
 
 /// How long the phases took, in microseconds; those that were not come to are 0.
@@ -132,19 +165,49 @@ fn phrase(status: u16) -> &'static str {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Failure::Resolution => "DNS resolution failed.",
+            Failure::Resolution(why) => return write!(f, "DNS resolution failed: {why}."),
             Failure::ConnectTimeout => "The health checker could not establish a connection within the timeout limit.",
             Failure::Refused => "The health checker could not establish a connection: it was refused.",
             Failure::Unreachable => "The health checker could not establish a connection: the address is unreachable.",
             Failure::Connect => "The health checker could not establish a connection.",
+            Failure::Source => "The health checker's source address is not one of this machine's.",
             Failure::TlsTimeout => "The SSL handshake did not finish within the timeout limit.",
             Failure::TlsAlert(alert) => return write!(f, "SSL alert {}.", Alert(*alert)),
             Failure::Tls => "The SSL handshake failed.",
+            Failure::Certificate(fault) => return write!(f, "The SSL certificate is not valid: {fault}."),
             Failure::StatusTimeout => "The endpoint did not return an HTTP status code within the timeout limit.",
             Failure::Closed => "The connection ended before an HTTP status code arrived.",
             Failure::HeaderTooLong => "The HTTP response headers are longer than 16384 bytes.",
             Failure::NotHttp => "The endpoint did not return a valid HTTP response.",
             Failure::Internal => "The health checker could not do its work.",
+        })
+    }
+}
+
+impl fmt::Display for NameFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NameFailure::NotAName => "this is no domain name",
+            NameFailure::NoSuchName => "there is no such name",
+            NameFailure::NoIpv4 => "the name has no IPv4 address",
+            NameFailure::NoAddress => "the name has no address",
+            NameFailure::NoAnswer => "no resolver gave an answer",
+            NameFailure::NoResolver => "this machine names no resolver",
+        })
+    }
+}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CertificateFault::Expired => "it has expired",
+            CertificateFault::NotYetValid => "its time has not begun",
+            CertificateFault::UnknownIssuer => "nobody trusted by this machine has signed it",
+            CertificateFault::OtherName => "it is for another name",
+            CertificateFault::Revoked => "it is revoked",
+            CertificateFault::Authority => "it is an authority's own, as many self-signed ones are, and no server's",
+            CertificateFault::Other => "it is not a server's certificate in order",
+            CertificateFault::NoRoots => "this machine has no root certificates to trust",
         })
     }
 }
@@ -199,7 +262,16 @@ mod tests {
                 "Failure: The health checker could not establish a connection within the timeout limit.",
             ),
             (Finding::Failed(Failure::TlsAlert(40)), None, "Failure: SSL alert handshake_failure."),
-            (Finding::Failed(Failure::Resolution), None, "Failure: DNS resolution failed."),
+            (
+                Finding::Failed(Failure::Resolution(NameFailure::NoSuchName)),
+                None,
+                "Failure: DNS resolution failed: there is no such name.",
+            ),
+            (
+                Finding::Failed(Failure::Certificate(CertificateFault::Expired)),
+                here,
+                "Failure: The SSL certificate is not valid: it has expired. Resolved IP: 192.0.2.2.",
+            ),
             (Finding::Connected, here, "Success: Resolved IP: 192.0.2.2. The connection was established."),
         ] {
             assert_eq!(Outcome { finding, resolved, latency: Latency::default() }.to_string(), words);

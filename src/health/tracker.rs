@@ -1,8 +1,8 @@
 //! What one health check's checkers have seen, and what that comes to: `route53.md` 3.3.12, 3.3.13 and 3.3.16.
 //!
-//! This server is one checker. It turns at so many equal results in a row. Other checkers tell what they have come to
-//! themselves; what they told counts until it is too old. A check that nobody has judged yet has no state, which
-//! `verdicts` takes as its initial one.
+//! This server is one checker, or several that ask from different addresses. Each turns at so many equal results of
+//! its own in a row. Others tell what they have come to themselves; what they told counts until it is too old. A check
+//! that nobody has judged yet has no state, which `verdicts` takes as its initial one.
 //!
 //! | rule     | healthy while                                                              |
 //! |----------|----------------------------------------------------------------------------|
@@ -57,26 +57,23 @@ pub struct Heard {
     pub reason: Box<str>,
 }
 
-/// All that is known of one check.
+/// What one checker of this server has seen.
 #[derive(Clone, Debug, Default)]
-pub struct Tracker {
-    /// What this checker has come to.
-    own: Option<bool>,
+pub struct Own {
+    came_to: Option<bool>,
     /// How many of the latest results were equal.
     streak: u32,
     history: VecDeque<Past>,
     last_failure: Option<Past>,
-    heard: BTreeMap<Id, Heard>,
 }
 
-impl Tracker {
-    /// One whose checker had come to this before.
-    pub fn knowing(own: bool) -> Tracker {
-        Tracker { own: Some(own), ..Tracker::default() }
+impl Own {
+    /// One that had come to this before.
+    pub fn knowing(came_to: bool) -> Own {
+        Own { came_to: Some(came_to), ..Own::default() }
     }
 
-    /// Takes a result of this checker's own.
-    pub fn observe(&mut self, outcome: Outcome, threshold: u32, now: Moment) {
+    fn observe(&mut self, outcome: Outcome, threshold: u32, now: Moment) {
         let past = Past { at: now, outcome };
         let same = self.history.back().is_some_and(|last| last.outcome.is_healthy() == outcome.is_healthy());
         self.streak = if same { self.streak.saturating_add(1) } else { 1 };
@@ -88,7 +85,56 @@ impl Tracker {
             self.last_failure = Some(past);
         }
         if self.streak >= threshold {
-            self.own = Some(outcome.is_healthy());
+            self.came_to = Some(outcome.is_healthy());
+        }
+    }
+
+    /// What it has come to; none while too few results were equal.
+    pub fn came_to(&self) -> Option<bool> {
+        self.came_to
+    }
+
+    /// The latest result, and how many in a row were like it.
+    pub fn streak(&self) -> Option<(bool, u32)> {
+        self.last().map(|last| (last.outcome.is_healthy(), self.streak))
+    }
+
+    /// Oldest first.
+    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Past> {
+        self.history.iter()
+    }
+
+    pub fn last(&self) -> Option<&Past> {
+        self.history.back()
+    }
+
+    pub fn last_failure(&self) -> Option<&Past> {
+        self.last_failure.as_ref()
+    }
+}
+
+/// All that is known of one check.
+#[derive(Clone, Debug, Default)]
+pub struct Tracker {
+    /// In the order of this server's checkers.
+    own: Vec<Own>,
+    heard: BTreeMap<Id, Heard>,
+}
+
+impl Tracker {
+    pub fn new(own: Vec<Own>) -> Tracker {
+        Tracker { own, heard: BTreeMap::new() }
+    }
+
+    /// From now on there are these checkers of this server.
+    pub fn set_own(&mut self, change: impl FnOnce(Vec<Own>) -> Vec<Own>) {
+        self.own = change(std::mem::take(&mut self.own));
+    }
+
+    /// Takes a result of a checker of this server.
+    pub fn observe(&mut self, checker: usize, outcome: Outcome, threshold: u32, now: Moment) {
+        if let Some(own) = self.own.get_mut(checker) {
+            own.observe(outcome, threshold, now);
         }
     }
 
@@ -109,33 +155,26 @@ impl Tracker {
 
     /// What all checkers come to; none while nobody has judged.
     pub fn judge(&self, rule: Rule) -> Option<bool> {
-        let known = || self.heard.values().map(|heard| heard.healthy).chain(self.own);
-        match known().count() {
-            0 => None,
-            of => Some(rule.is_healthy(known().filter(|&healthy| healthy).count(), of)),
+        match self.votes() {
+            (_, 0) => None,
+            (healthy, of) => Some(rule.is_healthy(healthy, of)),
         }
     }
 
-    /// The latest result, and how many in a row were like it.
-    pub fn streak(&self) -> Option<(bool, u32)> {
-        self.history.back().map(|last| (last.outcome.is_healthy(), self.streak))
+    /// What those say who have judged: so many that it is healthy, of so many.
+    pub fn votes(&self) -> (usize, usize) {
+        let known = || self.heard.values().map(|heard| heard.healthy).chain(self.own.iter().filter_map(Own::came_to));
+        (known().filter(|&healthy| healthy).count(), known().count())
     }
 
-    /// Oldest first.
-    pub fn history(&self) -> impl DoubleEndedIterator<Item = &Past> {
-        self.history.iter()
+    /// Of each checker of this server.
+    pub fn own(&self) -> &[Own] {
+        &self.own
     }
 
-    pub fn last(&self) -> Option<&Past> {
-        self.history.back()
-    }
-
-    pub fn last_failure(&self) -> Option<&Past> {
-        self.last_failure.as_ref()
-    }
-
-    pub fn own(&self) -> Option<bool> {
-        self.own
+    /// The checker of this server whose result is the newest, and that result.
+    pub fn newest(&self) -> Option<(&Own, &Past)> {
+        self.own.iter().filter_map(|own| own.last().map(|last| (own, last))).max_by_key(|(_, last)| last.at)
     }
 
     pub fn heard(&self) -> &BTreeMap<Id, Heard> {
@@ -169,10 +208,10 @@ mod tests {
             (3, "++-+++---++---", "?????+++------"),
             (10, "----------", "?????????-"),
         ] {
-            let mut tracker = Tracker::default();
+            let mut tracker = Tracker::new(vec![Own::default()]);
             let mut came_to = String::new();
             for (at, result) in (0..).zip(results.chars()) {
-                tracker.observe(outcome(result == '+'), threshold, Moment(at));
+                tracker.observe(0, outcome(result == '+'), threshold, Moment(at));
                 came_to.push(match tracker.judge(Rule::Route53) {
                     None => '?',
                     Some(true) => '+',
@@ -207,7 +246,7 @@ mod tests {
 
     #[test]
     fn other_checkers_count_until_they_are_too_old() {
-        let mut tracker = Tracker::knowing(false);
+        let mut tracker = Tracker::new(vec![Own::knowing(false)]);
         assert_eq!(tracker.judge(Rule::Route53), Some(false));
         assert!(tracker.hear("paris", heard(true, 1000)) && tracker.hear("tokyo", heard(true, 3000)));
         assert_eq!(
@@ -225,14 +264,32 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut tracker = Tracker::default();
+        let mut tracker = Tracker::new(vec![Own::default()]);
         for at in 0..100 {
-            tracker.observe(outcome(at == 0), 3, Moment(at));
+            tracker.observe(0, outcome(at == 0), 3, Moment(at));
             assert_eq!(tracker.hear(&at.to_string(), heard(true, at)), at < CHECKERS_MAX as u64);
         }
         assert!(tracker.hear("7", heard(false, 100)), "one that is known may speak again");
-        assert_eq!(tracker.history().next().map(|past| past.at), Some(Moment(100 - HISTORY_MAX as u64)));
-        assert_eq!(tracker.streak(), Some((false, 99)));
-        assert_eq!(tracker.last_failure().map(|past| past.at), Some(Moment(99)));
+        let own = &tracker.own()[0];
+        assert_eq!(own.history().next().map(|past| past.at), Some(Moment(100 - HISTORY_MAX as u64)));
+        assert_eq!(own.streak(), Some((false, 99)));
+        assert_eq!(own.last_failure().map(|past| past.at), Some(Moment(99)));
+    }
+
+    #[test]
+    fn rule_3_3_13_each_checker_counts_its_own_results() {
+        let mut tracker = Tracker::new(vec![Own::default(); 3]);
+        let seen = |tracker: &Tracker| [Rule::Route53, Rule::Majority, Rule::All].map(|rule| tracker.judge(rule));
+        // Results that alternate between checkers are a row to each of them.
+        for at in 0..2 {
+            tracker.observe(0, outcome(true), 2, Moment(at));
+            tracker.observe(1, outcome(false), 2, Moment(at));
+        }
+        assert_eq!(seen(&tracker), [Some(true), Some(false), Some(false)]);
+        assert_eq!(tracker.votes(), (1, 2), "the third has not judged yet");
+        tracker.observe(2, outcome(true), 2, Moment(2));
+        tracker.observe(2, outcome(true), 2, Moment(3));
+        assert_eq!(seen(&tracker), [Some(true), Some(true), Some(false)]);
+        assert_eq!(tracker.newest().map(|(_, past)| past.at), Some(Moment(3)));
     }
 }

@@ -49,6 +49,11 @@ pub fn put(server: SocketAddr, path: &str, json: &str) -> Result<Vec<u8>> {
     ask(server, "PUT", path, json)
 }
 
+/// The body of the reply to a POST of JSON.
+pub fn post(server: SocketAddr, path: &str, json: &str) -> Result<Vec<u8>> {
+    ask(server, "POST", path, json)
+}
+
 fn ask(server: SocketAddr, method: &str, path: &str, json: &str) -> Result<Vec<u8>> {
     let failed = || format!("no server answers on its admin port at {server}");
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).with_context(failed)?;

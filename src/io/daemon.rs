@@ -29,7 +29,6 @@ use super::upstream::Asking;
 use super::watch::Watch;
 use super::{clock, routing_tests, settings, sys, tcp, udp};
 use crate::config::{self, Config};
-use crate::control;
 use crate::problem::{Problems, Severity};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
@@ -114,7 +113,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         .build()
         .context("the system gives no threads")?;
     let admin_port = admin_port(plan.admin)?;
-    let prober = Prober::new(probe::Limits::default()).context("TLS cannot be had")?;
+    let prober = prober(&running.config)?;
+    sources(&running.config)?;
     let turns: Vec<Live> =
         (0..plan.workers as u64).map(|turn| Live::new(&served, Transport::Tcp, seed ^ turn << 32)).collect();
     let mut counters: Vec<_> = turns.iter().map(Live::counters).collect();
@@ -132,7 +132,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let (server, health) = {
         let _inside = runtime.enter();
         let server = Arc::new(tcp::Server::new(running.config.tcp.clone(), turns).behind(proxies.clone()));
-        (server, Health::new(control::Settings::default(), health_state, served.clone(), prober, seed))
+        let control = running.config.health.control.clone();
+        (server, Health::new(control, health_state, served.clone(), prober, seed))
     };
     let limiter = Arc::new(Table::new(sys::random_key().context("the system gives no random numbers")?));
     let udp = UdpWorkers::start(udp, &served, seed, &limiter, &proxies, &mut counters)?;
@@ -196,6 +197,28 @@ fn open_state(plan: &Plan) -> Option<State> {
             tracing::warn!(%error, "nothing can be kept in the state folder {folder}; serving without");
         })
         .ok()
+}
+
+fn prober(config: &Config) -> Result<Prober> {
+    let config::Health { validate_certificates, ipv6, resolvers, .. } = &config.health;
+    let options =
+        probe::Options { validate_certificates: *validate_certificates, ipv6: *ipv6, resolvers: resolvers.clone() };
+    Prober::new(probe::Limits::default(), options).context("TLS cannot be had")
+}
+
+/// Checkers can only ask from addresses of this machine.
+fn sources(config: &Config) -> Result<()> {
+    for checker in &config.health.control.checkers {
+        for source in checker.sources() {
+            std::net::UdpSocket::bind((source, 0)).with_context(|| {
+                format!(
+                    "checker {} cannot ask from {source}; give this machine the address, or name another",
+                    checker.name
+                )
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Binds the admin port. One that was asked for has to work; the usual one may be another server's.
@@ -357,7 +380,7 @@ impl Control {
                         return signals;
                     }
                     tracing::info!("told to reload");
-                    self.read_settings();
+                    self.read_settings(health);
                     recertify.notify_one();
                     again = Some(Touched::Any);
                 }
@@ -439,9 +462,10 @@ impl Control {
         }
     }
 
-    fn read_settings(&mut self) {
-        match settings::read(self.config_file.as_deref()) {
-            Ok(config) => {
+    fn read_settings(&mut self, health: &Arc<Health>) {
+        let read = settings::read(self.config_file.as_deref());
+        match read.and_then(|config| sources(&config).and_then(|()| Ok((prober(&config)?, config)))) {
+            Ok((prober, config)) => {
                 let fixed = |config: &Config| {
                     (config.listen.clone(), config.zones.clone(), config.geo.clone(), config.state.clone())
                 };
@@ -454,6 +478,9 @@ impl Control {
                         "settings of addresses, folders, workers, logs, connections and proxies take effect at the \
                          next start"
                     );
+                }
+                if config.health != self.config.health {
+                    health.configure(config.health.control.clone(), prober);
                 }
                 self.config = config;
             }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -12,7 +13,7 @@ use super::live::Served;
 use super::probe::Prober;
 use super::state::State;
 use crate::control::{Control, Effect, Event, Kept, Refused, Settings, Turn};
-use crate::model::health_check::Kind;
+use crate::model::health_check::{Follows, Kind, Metric};
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
 
@@ -25,7 +26,7 @@ const LOGGED_NAMES_MAX: usize = 10;
 pub struct Health {
     inside: Mutex<Inside>,
     served: Served,
-    prober: Prober,
+    prober: ArcSwap<Prober>,
     clock: Clock,
     /// Milliseconds since 1970 when `clock` began: moments of health are of that kind, so that they outlive a process.
     epoch: u64,
@@ -54,7 +55,7 @@ impl Health {
         let control = Control::new(settings, kept, seed, Moment(epoch));
         let health = Arc::new(Health {
             inside: Mutex::new(Inside { control, state }),
-            prober,
+            prober: ArcSwap::from_pointee(prober),
             clock,
             epoch,
             changed: Notify::new(),
@@ -110,6 +111,15 @@ impl Health {
         self.changed.notify_one();
     }
 
+    /// Other settings hold from now on.
+    pub fn configure(self: &Arc<Self>, settings: Settings, prober: Prober) {
+        self.prober.store(Arc::new(prober));
+        if self.look(|control| *control.settings() != settings) {
+            // Settings are never refused.
+            let _ = self.handle(Event::Settings(settings));
+        }
+    }
+
     /// Looks at what is known, between two events.
     pub fn look<T>(&self, look: impl FnOnce(&Control) -> T) -> T {
         look(&self.lock().control)
@@ -135,8 +145,12 @@ impl Health {
                 Effect::Save(what) => kept &= inside.state.as_ref().is_some_and(|state| write(state, &what)),
                 Effect::Publish { verdicts, turned } => match loaded.take() {
                     Some(loaded) => {
-                        self.served.store(Arc::new(loaded.with_verdicts(verdicts)));
-                        turned.iter().for_each(|turn| log(turn, &[]));
+                        // What the turns change is how the same zones answer by the verdicts before.
+                        let before = self.served.load().verdicts.clone();
+                        let before = (!turned.is_empty()).then(|| loaded.with_verdicts(before));
+                        let after = Arc::new(loaded.with_verdicts(verdicts));
+                        self.served.store(after.clone());
+                        before.iter().for_each(|before| tell(&turned, before, &after));
                     }
                     None => {
                         // Cookie secrets may be rotated at this moment: neither change loses the other.
@@ -144,15 +158,23 @@ impl Health {
                         tell(&turned, &before, &self.served.load());
                     }
                 },
-                Effect::Probe { check, number, due } => {
-                    let health = self.clone();
+                Effect::Probe { check, checker, number, due } => {
+                    let (health, prober) = (self.clone(), self.prober.load_full());
                     self.runtime.spawn(async move {
                         let Kind::Endpoint(endpoint) = &check.kind else { return };
                         let late = health.now().since(due).as_micros();
-                        let mut outcome = health.prober.probe(&check.id, endpoint).await;
+                        let mut outcome = prober.probe(&check.id, endpoint, &checker).await;
                         outcome.latency.late = u32::try_from(late).unwrap_or(u32::MAX);
                         // Nothing is refused here: a check that is gone by now is not missed.
                         let _ = health.handle(Event::Probed { id: check.id.clone(), number, outcome });
+                    });
+                }
+                Effect::Query { check, number } => {
+                    let (health, prober) = (self.clone(), self.prober.load_full());
+                    self.runtime.spawn(async move {
+                        let Kind::Metric(Metric { follows: Follows::Query(query), .. }) = &check.kind else { return };
+                        let (reading, took) = prober.measure(query).await;
+                        let _ = health.handle(Event::Measured { id: check.id.clone(), number, reading, took });
                     });
                 }
             }
@@ -185,37 +207,34 @@ fn write(state: &State, kept: &Kept) -> bool {
     written.is_ok()
 }
 
-/// One line for each verdict that turned: the names that name the check and answer otherwise now; those that do
-/// through an alias stand in a line of their own.
+/// One line for each verdict that turned.
 fn tell(turned: &[Turn], before: &Snapshot, after: &Snapshot) {
-    if turned.is_empty() {
-        return;
-    }
-    let mut groups: Vec<_> = after.steered_otherwise(before).collect();
-    for turn in turned {
-        let (own, others) = groups.into_iter().partition(|(_, group)| {
-            group.members.iter().any(|member| member.health_check.as_deref() == Some(&turn.id))
-        });
-        groups = others;
-        let own: Vec<_> = own;
-        let names: Vec<String> = own.iter().map(|(name, group)| format!("{name} {}", group.rtype)).collect();
-        log(turn, &names);
-    }
-    if !groups.is_empty() {
-        let names: Vec<String> = groups.iter().map(|(name, group)| format!("{name} {}", group.rtype)).collect();
-        tracing::info!("aliases lead elsewhere, too: {}", listed(&names));
+    for (turn, line) in turned.iter().zip(lines(turned, before, after)) {
+        match turn.healthy {
+            true => tracing::info!("{line}"),
+            false => tracing::warn!("{line}"),
+        }
     }
 }
 
-fn log(turn: &Turn, names: &[String]) {
-    let Turn { id, healthy, why } = turn;
-    let state = if *healthy { "healthy" } else { "unhealthy" };
-    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.trim_end_matches('.')) };
-    let effect = if names.is_empty() { String::new() } else { format!("; answers otherwise: {}", listed(names)) };
-    match healthy {
-        true => tracing::info!("health check {id} is {state}{why}{effect}"),
-        false => tracing::warn!("health check {id} is {state}{why}{effect}"),
+/// What each turn comes to: why, and the names that answer otherwise now, by themselves or through an alias.
+fn lines(turned: &[Turn], before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    if turned.is_empty() {
+        return Vec::new();
     }
+    let groups: Vec<_> = after
+        .steered_otherwise(before)
+        .map(|(name, zone, group)| (format!("{name} {}", group.rtype), after.checks_behind(zone, group)))
+        .collect();
+    let line = |Turn { id, healthy, why }: &Turn| {
+        let names: Vec<String> =
+            groups.iter().filter(|(_, checks)| checks.contains(id)).map(|(name, _)| name.clone()).collect();
+        let state = if *healthy { "healthy" } else { "unhealthy" };
+        let why = if why.is_empty() { String::new() } else { format!(" ({})", why.trim_end_matches('.')) };
+        let effect = if names.is_empty() { String::new() } else { format!("; answers otherwise: {}", listed(&names)) };
+        format!("health check {id} is {state}{why}{effect}")
+    };
+    turned.iter().map(line).collect()
 }
 
 fn listed(names: &[String]) -> String {
@@ -228,3 +247,83 @@ fn listed(names: &[String]) -> String {
 
 /// Where the admin port is when nobody says otherwise.
 pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 5380);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::verdicts::Verdicts;
+    use crate::model::{Limits, Shared};
+    use crate::problem::Problems;
+    use crate::route53::health_checks;
+    use crate::wire::name::Name;
+    use crate::zonefile;
+
+    const CHECKS: &str = "
+[health_check.blue]
+type = \"RECOVERY_CONTROL\"
+routing_control_arn = \"arn\"
+[health_check.green]
+type = \"RECOVERY_CONTROL\"
+routing_control_arn = \"arn\"
+";
+
+    const ZONE: &str = "\
+a 60 IN A 192.0.2.1 ; AWS routing=\"FAILOVER\" failover=\"PRIMARY\" identifier=\"one\" healthCheckId=\"blue\"
+a 60 IN A 192.0.2.2 ; AWS routing=\"FAILOVER\" failover=\"SECONDARY\" identifier=\"two\"
+b 60 IN A 192.0.2.3 ; AWS healthCheckId=\"green\"
+top 60 AWS ALIAS A b $self true ; AWS routing=\"FAILOVER\" failover=\"PRIMARY\" identifier=\"one\"
+top 60 AWS ALIAS A a $self true ; AWS routing=\"FAILOVER\" failover=\"SECONDARY\" identifier=\"two\"
+still 60 AWS ALIAS A a $self false ; AWS routing=\"WEIGHTED\" weight=1 identifier=\"one\"
+";
+
+    struct NoIncludes;
+
+    impl zonefile::Includes for NoIncludes {
+        fn read(&self, _: &str, _: &str) -> Result<(Arc<str>, Vec<u8>), String> {
+            Err("there are no other files".into())
+        }
+    }
+
+    #[test]
+    fn each_turn_is_one_line_that_names_what_answers_otherwise() {
+        let mut problems = Problems::default();
+        let checks = health_checks::read_toml("h".into(), CHECKS.as_bytes(), Limits::Route53, &mut problems);
+        let origin = Name::parse_absolute("x.example").unwrap();
+        let zone = zonefile::parse(&origin, "z".into(), ZONE.as_bytes(), &NoIncludes, &mut problems);
+        let shared = Shared { health_checks: checks.clone(), ..Shared::default() };
+        let all =
+            Snapshot::of(&[zone], shared, Default::default(), crate::snapshot::Settings::default(), &mut problems);
+        assert_eq!(problems.errors(), 0);
+        let snapshot = |down: &[&str]| {
+            let mut verdicts = Verdicts::new(&checks);
+            down.iter().for_each(|id| _ = verdicts.report(id, false, Moment(1)).unwrap());
+            all.with_verdicts(Arc::new(verdicts))
+        };
+        let turn = |id: &str, healthy| Turn { id: id.into(), healthy, why: "a test.".into() };
+        for (before, after, turned, expected) in [
+            (
+                &[][..],
+                &["blue"][..],
+                vec![turn("blue", false)],
+                vec!["health check blue is unhealthy (a test); answers otherwise: a.x.example. A"],
+            ),
+            (
+                &[],
+                &["green"],
+                vec![turn("green", false)],
+                vec!["health check green is unhealthy (a test); answers otherwise: top.x.example. A"],
+            ),
+            (
+                &["blue", "green"],
+                &[],
+                vec![turn("blue", true), turn("green", true)],
+                vec![
+                    "health check blue is healthy (a test); answers otherwise: a.x.example. A, top.x.example. A",
+                    "health check green is healthy (a test); answers otherwise: top.x.example. A",
+                ],
+            ),
+        ] {
+            assert_eq!(lines(&turned, &snapshot(before), &snapshot(after)), expected);
+        }
+    }
+}

@@ -4,12 +4,15 @@
 //! than one buffer of headers and the beginning of one body.
 
 mod body;
+mod names;
+mod prometheus;
 mod tls;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -19,11 +22,13 @@ use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::health::finding::{Failure, Finding, Latency, Outcome};
+use super::sys;
+use crate::health::checker::Checker;
+use crate::health::finding::{Failure, Finding, Latency, NameFailure, Outcome};
 use crate::model::health_check::{Endpoint, Protocol};
 
 /// Route 53 reads headers up to this length (3.3.5).
@@ -46,17 +51,32 @@ pub struct Limits {
     pub body: Duration,
     /// All of a TCP check.
     pub tcp: Duration,
+    /// All of asking a Prometheus; ours. A period that is shorter is the limit then.
+    pub metric: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         let seconds = Duration::from_secs;
-        Limits { connect: seconds(4), status: seconds(2), body: seconds(2), tcp: seconds(10) }
+        Limits { connect: seconds(4), status: seconds(2), body: seconds(2), tcp: seconds(10), metric: seconds(10) }
     }
+}
+
+/// What an operator may choose.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Whether certificates must be valid where the check says nothing of it.
+    pub validate_certificates: bool,
+    /// Whether a name without an IPv4 address is looked up in IPv6.
+    pub ipv6: bool,
+    /// Who is asked about names; nobody: whom this machine asks.
+    pub resolvers: Vec<SocketAddr>,
 }
 
 pub struct Prober {
     limits: Limits,
+    options: Options,
+    names: names::Names,
     tls: tls::Tls,
 }
 
@@ -64,19 +84,21 @@ pub struct Prober {
 struct Probe<'a> {
     prober: &'a Prober,
     endpoint: &'a Endpoint,
+    checker: &'a Checker,
     id: &'a str,
     resolved: Option<IpAddr>,
     latency: Latency,
 }
 
 impl Prober {
-    pub fn new(limits: Limits) -> Result<Prober, rustls::Error> {
-        Ok(Prober { limits, tls: tls::Tls::new()? })
+    pub fn new(limits: Limits, options: Options) -> Result<Prober, rustls::Error> {
+        Ok(Prober { limits, names: names::Names::new(&options.resolvers), tls: tls::Tls::new()?, options })
     }
 
-    pub async fn probe(&self, id: &str, endpoint: &Endpoint) -> Outcome {
+    pub async fn probe(&self, id: &str, endpoint: &Endpoint, checker: &Checker) -> Outcome {
         let begin = Instant::now();
-        let mut probe = Probe { prober: self, endpoint, id, resolved: None, latency: Latency::default() };
+        let latency = Latency::default();
+        let mut probe = Probe { prober: self, endpoint, checker, id, resolved: None, latency };
         let finding = probe.run().await.unwrap_or_else(Finding::Failed);
         probe.latency.total = micros(begin);
         Outcome { finding, resolved: probe.resolved, latency: probe.latency }
@@ -100,17 +122,24 @@ impl Probe<'_> {
         let begin = Instant::now();
         let Limits { connect, tcp, .. } = self.prober.limits;
         let limit = if self.endpoint.protocol == Protocol::Tcp { tcp } else { connect };
-        let resolved = &mut self.resolved;
-        let endpoint = self.endpoint;
+        let (resolved, endpoint, checker) = (&mut self.resolved, self.endpoint, self.checker);
+        let Prober { names, options, .. } = self.prober;
         let connecting = async {
             let address = match endpoint.ip_address {
                 Some(address) => address,
-                None => resolve(endpoint).await?,
+                None => {
+                    let name = endpoint.fully_qualified_domain_name.as_deref().unwrap_or_default();
+                    names.resolve(name, options.ipv6).await.map_err(Failure::Resolution)?
+                }
             };
             *resolved = Some(address);
-            TcpStream::connect(SocketAddr::new(address, endpoint.port)).await.map_err(|error| not_connected(&error))
+            connect_from(checker.source(address), SocketAddr::new(address, endpoint.port)).await
         };
-        let stream = timeout(limit, connecting).await.map_err(|_| Failure::ConnectTimeout)??;
+        let stream = match timeout(limit, connecting).await {
+            Ok(done) => done?,
+            Err(_) if self.resolved.is_none() => return Err(Failure::Resolution(NameFailure::NoAnswer)),
+            Err(_) => return Err(Failure::ConnectTimeout),
+        };
         self.latency.connect = micros(begin);
         // Without it a handshake waits for delayed acknowledgements.
         let _ = stream.set_nodelay(true);
@@ -119,24 +148,30 @@ impl Probe<'_> {
 
     /// 3.3.4: the name is told by SNI; where the certificate does not have it, once more without.
     async fn https(&mut self, stream: TcpStream) -> Result<Finding, Failure> {
-        let name = self.endpoint.fully_qualified_domain_name.as_deref().filter(|_| self.endpoint.enable_sni);
+        let Prober { tls, options, .. } = self.prober;
+        let name = self.endpoint.fully_qualified_domain_name.as_deref();
+        if self.endpoint.validate_certificate.unwrap_or(options.validate_certificates) {
+            let begin = Instant::now();
+            let address = self.resolved.ok_or(Failure::Internal)?;
+            let shaking = tls.validated(name, self.endpoint.enable_sni, address, stream);
+            let shaking = async { shaking.await.map_err(tls::Refused::Failed) };
+            let stream = self.handshake(shaking).await.map_err(failure)?;
+            return self.http(stream, begin).await;
+        }
+        let name = name.filter(|_| self.endpoint.enable_sni);
         let mut begin = Instant::now();
         let stream = match name.and_then(tls::server_name) {
-            Some(name) => match self.handshake(self.prober.tls.with_sni(name, stream)).await {
+            Some(name) => match self.handshake(tls.with_sni(name, stream)).await {
                 Err(tls::Refused::OtherName) => {
                     let stream = self.connect().await?;
                     begin = Instant::now();
-                    self.handshake(self.prober.tls.without_sni(stream)).await
+                    self.handshake(tls.without_sni(stream)).await
                 }
                 done => done,
             },
-            None => self.handshake(self.prober.tls.without_sni(stream)).await,
+            None => self.handshake(tls.without_sni(stream)).await,
         };
-        let stream = stream.map_err(|refused| match refused {
-            tls::Refused::Failed(failure) => failure,
-            tls::Refused::OtherName => Failure::Tls,
-        })?;
-        self.http(stream, begin).await
+        self.http(stream.map_err(failure)?, begin).await
     }
 
     async fn handshake<S>(
@@ -172,11 +207,24 @@ impl Probe<'_> {
     }
 }
 
-/// 3.3.7: the first IPv4 address, looked up each time.
-async fn resolve(endpoint: &Endpoint) -> Result<IpAddr, Failure> {
-    let name = endpoint.fully_qualified_domain_name.as_deref().unwrap_or_default();
-    let mut addresses = lookup_host((name, endpoint.port)).await.map_err(|_| Failure::Resolution)?;
-    addresses.find(SocketAddr::is_ipv4).map(|address| address.ip()).ok_or(Failure::Resolution)
+fn failure(refused: tls::Refused) -> Failure {
+    match refused {
+        tls::Refused::Failed(failure) => failure,
+        tls::Refused::OtherName => Failure::Tls,
+    }
+}
+
+/// Connects; from this address, where one is said.
+async fn connect_from(source: Option<IpAddr>, endpoint: SocketAddr) -> Result<TcpStream, Failure> {
+    let Some(source) = source else {
+        return TcpStream::connect(endpoint).await.map_err(|error| not_connected(&error));
+    };
+    let socket = if endpoint.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(|error| not_connected(&error))?;
+    // A kernel that cannot do this runs out of ports sooner, and nothing else.
+    let _ = sys::choose_port_late(socket.as_fd());
+    socket.bind(SocketAddr::new(source, 0)).map_err(|_| Failure::Source)?;
+    socket.connect(endpoint).await.map_err(|error| not_connected(&error))
 }
 
 fn not_connected(error: &io::Error) -> Failure {

@@ -473,6 +473,12 @@ pub fn prepare_udp(socket: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<(
     Ok(())
 }
 
+/// Lets a socket that is bound to an address choose its port when it connects, so that connections to different
+/// servers may share one.
+pub fn choose_port_late(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
 fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     let size = mem::size_of::<c_int>() as libc::socklen_t;
     // SAFETY: the value is an int of the size told, and lives through the call.

@@ -71,7 +71,7 @@ impl Asking {
     pub fn want(&mut self, servers: &[SocketAddr], snapshot: &Snapshot) {
         if self.servers != servers {
             self.servers = servers.to_vec();
-            self.resolver = resolver(servers);
+            self.resolver = resolver(servers, options());
         }
         self.key = snapshot.key;
         let mut outsides = snapshot.upstream_targets();
@@ -153,7 +153,7 @@ impl Asking {
 }
 
 /// Asks these servers, the best so far first, about whole names, over UDP and, where an answer is too long, TCP.
-fn resolver(servers: &[SocketAddr]) -> Option<TokioResolver> {
+pub(super) fn resolver(servers: &[SocketAddr], options: ResolverOpts) -> Option<TokioResolver> {
     if servers.is_empty() {
         return None;
     }
@@ -166,8 +166,8 @@ fn resolver(servers: &[SocketAddr]) -> Option<TokioResolver> {
     });
     let config = ResolverConfig::from_name_servers(servers.collect());
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    *builder.options_mut() = options();
-    builder.build().inspect_err(|error| tracing::error!(%error, "upstream: no resolver can be made")).ok()
+    *builder.options_mut() = options;
+    builder.build().inspect_err(|error| tracing::error!(%error, "no resolver can be made")).ok()
 }
 
 fn options() -> ResolverOpts {

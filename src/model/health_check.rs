@@ -41,6 +41,8 @@ pub struct Endpoint {
     pub resource_path: String,
     pub search_string: Option<String>,
     pub enable_sni: bool,
+    /// Ours: whether the certificate must be valid; where nothing is said, `health_validate_certificates` decides.
+    pub validate_certificate: Option<bool>,
     pub measure_latency: bool,
     pub request_interval: u32,
     pub failure_threshold: u32,
@@ -55,12 +57,55 @@ pub enum Protocol {
     Tcp,
 }
 
-/// `CLOUDWATCH_METRIC`: its state comes from outside.
+/// `CLOUDWATCH_METRIC`: healthy while an alarm is OK.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
-    pub alarm_region: String,
-    pub alarm_name: String,
+    pub follows: Follows,
     pub insufficient_data: InsufficientData,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Follows {
+    /// An alarm of CloudWatch's: somebody tells how it stands.
+    Alarm { region: String, name: String },
+    /// An alarm of our own: a Prometheus is asked, and what it says compared.
+    Query(MetricQuery),
+}
+
+/// What is asked, and what makes an alarm of it. The fields are those of CloudWatch's alarms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricQuery {
+    /// Where Prometheus is; its API lies below, at `/api/v1/query`.
+    pub url: String,
+    pub query: String,
+    pub comparison: Comparison,
+    pub threshold: f64,
+    /// Seconds from one question to the next.
+    pub period: u32,
+    /// So many values in a row must be beyond the threshold.
+    pub evaluation_periods: u32,
+    pub missing: MissingData,
+}
+
+/// A value that compares so with the threshold is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+/// What a period without a value counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingData {
+    /// Nothing; where no period has a value, there is not enough data.
+    #[default]
+    Missing,
+    /// A reason to leave the alarm as it is.
+    Ignore,
+    Breaching,
+    NotBreaching,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +121,10 @@ impl HealthCheck {
         match &self.kind {
             Kind::Endpoint(endpoint) => endpoint.to_string(),
             Kind::Calculated { children, threshold } => format!("{threshold} of {}", children.join(", ")),
-            Kind::Metric(metric) => format!("alarm {} in {}", metric.alarm_name, metric.alarm_region),
+            Kind::Metric(Metric { follows: Follows::Alarm { region, name }, .. }) => {
+                format!("alarm {name} in {region}")
+            }
+            Kind::Metric(Metric { follows: Follows::Query(query), .. }) => query.to_string(),
             Kind::Switch { routing_control_arn } => routing_control_arn.clone(),
         }
     }
@@ -104,6 +152,38 @@ impl fmt::Display for Endpoint {
         match &self.search_string {
             Some(search) => write!(f, " with {search:?}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for MetricQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MetricQuery { url, query, comparison, threshold, evaluation_periods, .. } = self;
+        write!(f, "alarm while {query} at {url} is {} {threshold}", comparison.words())?;
+        match evaluation_periods {
+            1 => Ok(()),
+            many => write!(f, ", {many} times in a row"),
+        }
+    }
+}
+
+impl Comparison {
+    /// Whether a value is on the bad side.
+    pub fn is_breached(self, value: f64, threshold: f64) -> bool {
+        match self {
+            Comparison::Greater => value > threshold,
+            Comparison::GreaterOrEqual => value >= threshold,
+            Comparison::Less => value < threshold,
+            Comparison::LessOrEqual => value <= threshold,
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Comparison::Greater => "greater than",
+            Comparison::GreaterOrEqual => "at least",
+            Comparison::Less => "less than",
+            Comparison::LessOrEqual => "at most",
         }
     }
 }

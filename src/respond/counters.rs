@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::answer::Chosen;
 use crate::wire::rtype::Rcode;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +44,8 @@ pub const TRANSPORTS: [Counter; 6] =
 /// The policies that are counted, by their words.
 pub const POLICIES: [&str; 8] =
     ["simple", "weighted", "failover", "latency", "geolocation", "geoproximity", "ip-based", "multivalue"];
+/// From whom policies chose, by `Chosen`.
+pub const REASONS: [&str; 4] = ["all-healthy", "some-unhealthy", "nobody-healthy", "nobody-for-client"];
 /// Response codes up to BADCOOKIE.
 pub const RCODES: usize = 24;
 
@@ -50,7 +53,7 @@ pub const RCODES: usize = 24;
 #[repr(align(128))]
 pub struct Counters {
     counters: [AtomicU64; NAMES.len()],
-    policies: [AtomicU64; POLICIES.len()],
+    policies: [[AtomicU64; REASONS.len()]; POLICIES.len()],
     rcodes: [AtomicU64; RCODES],
 }
 
@@ -66,9 +69,9 @@ impl Counters {
     }
 
     #[inline]
-    pub fn policy(&self, word: &str) {
+    pub fn policy(&self, word: &str, chosen: Chosen) {
         if let Some(index) = POLICIES.iter().position(|policy| *policy == word) {
-            bump(&self.policies[index]);
+            bump(&self.policies[index][chosen as usize]);
         }
     }
 
@@ -81,9 +84,13 @@ impl Counters {
         (0..).map(Rcode).zip(self.rcodes.iter().map(|count| count.load(Ordering::Relaxed)))
     }
 
-    /// Answers by policy.
-    pub fn policies(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        POLICIES.into_iter().zip(self.policies.iter().map(|count| count.load(Ordering::Relaxed)))
+    /// Answers by policy and by reason.
+    pub fn policies(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let policies = POLICIES.into_iter().zip(&self.policies);
+        policies.flat_map(|(policy, counts)| {
+            let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
+            REASONS.into_iter().zip(counts).map(move |(reason, count)| (policy, reason, count))
+        })
     }
 }
 

@@ -8,6 +8,8 @@
 //! | `any = ["a", "b"]`                                      | one of them is                 |
 //! | `at_least = 2`, `of = ["a", "b", "c"]`                  | as many of them are            |
 //! | `not = "a"`                                             | it is not                      |
+//!
+//! `validate_certificate`, and the keys of a Prometheus query (`metric`), are ours and have no place in JSON.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,7 +17,7 @@ use std::sync::Arc;
 
 use super::document::Document;
 use super::tree::{self, Reader, Span, Table};
-use crate::model::health_check::{Endpoint, HealthCheck, InsufficientData, Kind, Metric, Protocol};
+use crate::model::health_check::{Endpoint, HealthCheck, Kind, Protocol};
 use crate::model::{Id, Limits};
 use crate::problem::{At, Problems, nearest};
 
@@ -130,6 +132,9 @@ const TOML: Spelling = Spelling {
 /// The keys that say a calculated check as logic.
 const LOGIC: [&str; 5] = ["all", "any", "not", "at_least", "of"];
 
+/// Whether an endpoint's certificate must be valid.
+const VALIDATE: &str = "validate_certificate";
+
 impl Spelling {
     fn keys(&self) -> Vec<&'static str> {
         let Spelling { kind, inverted, disabled, .. } = self;
@@ -172,7 +177,11 @@ pub fn read_toml(file: Arc<str>, bytes: &[u8], limits: Limits, problems: &mut Pr
     for (key, node) in top.table(&mut reader, "health_check").map_or(&[][..], |table| table.entries) {
         let check = reader.whole(|reader| {
             let table = reader.table(&key.text, node)?;
-            table.only(reader, "a health check", &[TOML.keys().as_slice(), &LOGIC].concat());
+            table.only(
+                reader,
+                "a health check",
+                &[TOML.keys().as_slice(), &LOGIC, &metric::KEYS, &[VALIDATE]].concat(),
+            );
             health_check(reader, &key.text, key.into(), table, &TOML, limits)
         });
         checks.extend(check.map(|check| (check.id.clone(), check)));
@@ -272,7 +281,7 @@ fn health_check(
             Some(kind)
         }
         "CALCULATED" => calculated(reader, table, span, spelling),
-        "CLOUDWATCH_METRIC" => metric(reader, table, span, spelling),
+        "CLOUDWATCH_METRIC" => metric::metric(reader, table, span, spelling),
         "RECOVERY_CONTROL" => {
             let example = "arn:aws:route53-recovery-control::111122223333:controlpanel/p/routingcontrol/r";
             let arn = table.required(reader, "the health check", spelling.routing_control, example)?;
@@ -290,7 +299,7 @@ fn health_check(
 fn idle_keys(reader: &mut Reader, table: Table, spelling: &Spelling, word: &str, logic: bool) {
     let theirs: &[&str] = match word {
         "CALCULATED" => &[spelling.health_threshold, spelling.children],
-        "CLOUDWATCH_METRIC" => &[spelling.alarm, spelling.insufficient_data],
+        "CLOUDWATCH_METRIC" => &[[spelling.alarm, spelling.insufficient_data].as_slice(), &metric::KEYS].concat(),
         "RECOVERY_CONTROL" => &[spelling.routing_control],
         "TCP" => &[
             spelling.ip_address,
@@ -302,11 +311,12 @@ fn idle_keys(reader: &mut Reader, table: Table, spelling: &Spelling, word: &str,
             spelling.regions,
             spelling.enable_sni,
         ],
+        "HTTPS" | "HTTPS_STR_MATCH" => &[spelling.endpoint_keys().as_slice(), &[VALIDATE]].concat(),
         _ => &spelling.endpoint_keys(),
     };
     for (key, node) in table.entries {
         let text = key.text.as_ref();
-        let known = [spelling.endpoint_keys().as_slice(), &spelling.other_keys()].concat();
+        let known = [spelling.endpoint_keys().as_slice(), &spelling.other_keys(), &metric::KEYS, &[VALIDATE]].concat();
         if known.contains(&text) && !theirs.contains(&text) && !empty(node) {
             reader.warning(
                 key,
@@ -426,6 +436,7 @@ fn endpoint(
         resource_path: if path.starts_with('/') { path.to_string() } else { format!("/{path}") },
         search_string: search.filter(|text| !text.is_empty() && word.ends_with("_STR_MATCH")).map(String::from),
         enable_sni: table.boolean(reader, spelling.enable_sni).unwrap_or(protocol == Protocol::Https),
+        validate_certificate: table.boolean(reader, VALIDATE),
         measure_latency: table.boolean(reader, spelling.measure_latency).unwrap_or(false),
         request_interval: interval(reader, table, spelling, limits),
         failure_threshold: match limits {
@@ -537,30 +548,6 @@ fn check_children(reader: &mut Reader, table: Table, spelling: &Spelling, id: &s
     }
 }
 
-fn metric(reader: &mut Reader, table: Table, span: Span, spelling: &Spelling) -> Option<Kind> {
-    let Some(alarm) = table.table(reader, spelling.alarm) else {
-        if table.get(spelling.alarm).is_none() {
-            let remedy = format!("add {} with {} and {}", spelling.alarm, spelling.alarm_region, spelling.alarm_name);
-            reader.error(span, "the health check follows no alarm", "", remedy);
-        }
-        return None;
-    };
-    alarm.only(reader, spelling.alarm, &[spelling.alarm_region, spelling.alarm_name]);
-    let region = alarm.required(reader, "the alarm", spelling.alarm_region, "eu-west-1");
-    let name = alarm.required(reader, "the alarm", spelling.alarm_name, "orders-failing");
-    let insufficient_data = match table.text(reader, spelling.insufficient_data) {
-        Some("Healthy") => InsufficientData::Healthy,
-        Some("Unhealthy") => InsufficientData::Unhealthy,
-        Some("LastKnownStatus") | None => InsufficientData::LastKnownStatus,
-        Some(other) => {
-            let place = table.get(spelling.insufficient_data).map_or(span, Span::from);
-            let what = format!("{other:?} is no {}", spelling.insufficient_data);
-            reader.error(place, what, "", "write Healthy, Unhealthy or LastKnownStatus");
-            return None;
-        }
-    };
-    Some(Kind::Metric(Metric { alarm_region: region?.to_string(), alarm_name: name?.to_string(), insufficient_data }))
-}
-
+mod metric;
 #[cfg(test)]
 mod tests;

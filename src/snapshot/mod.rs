@@ -4,6 +4,7 @@
 //! shares what stayed the same.
 
 mod across;
+mod behind;
 mod build;
 pub mod denial;
 mod draft;
@@ -153,7 +154,10 @@ impl Snapshot {
     }
 
     /// The groups that choose among other members than in `before`, a snapshot of the same zones, with their names.
-    pub fn steered_otherwise<'s>(&'s self, before: &'s Snapshot) -> impl Iterator<Item = (Name, &'s group::Group)> {
+    pub fn steered_otherwise<'s>(
+        &'s self,
+        before: &'s Snapshot,
+    ) -> impl Iterator<Item = (Name, ZoneNumber, &'s group::Group)> {
         let same = Arc::ptr_eq(&self.zones, &before.zones);
         let differing = self.healthy.differing(&before.healthy).filter(move |_| same);
         differing.filter_map(move |number| {
@@ -168,7 +172,8 @@ impl Snapshot {
             let all = MemberSet::first_of(group.members.len());
             let candidates = |healthy: MemberSet| if healthy.is_empty() { all } else { healthy };
             let same = candidates(healthy) == candidates(before);
-            if same { None } else { Name::from_wire(image.node(group.node).name).ok().map(|name| (name, group)) }
+            let name = Name::from_wire(image.node(group.node).name).ok().filter(|_| !same)?;
+            Some((name, zone, group))
         })
     }
 
@@ -183,10 +188,21 @@ impl Snapshot {
         })
     }
 
-    /// The groups in which a record goes by this health check, with their names.
-    pub fn names_checked_by<'s>(&'s self, check: &'s str) -> impl Iterator<Item = (Name, &'s group::Group)> {
-        self.groups()
-            .filter(move |(_, group)| group.members.iter().any(|member| member.health_check.as_deref() == Some(check)))
+    /// The groups in which a record goes by one of these health checks, with their names and healthy members.
+    pub fn checked_groups<'s>(
+        &'s self,
+        is_one: impl Fn(&str) -> bool + 's,
+    ) -> impl Iterator<Item = (Name, &'s group::Group, MemberSet)> {
+        let groups = self.zones.steered().iter().flat_map(move |&zone| {
+            let image = self.image(zone);
+            (0..).zip(image.groups.iter()).map(move |(number, group)| (zone, image, number, group))
+        });
+        groups.filter_map(move |(zone, image, number, group)| {
+            let mut checks = group.members.iter().filter_map(|member| member.health_check.as_deref());
+            checks.any(&is_one).then_some(())?;
+            let healthy = self.healthy.get(self.zones.group(zone, number));
+            Some((Name::from_wire(image.node(group.node).name).ok()?, group, healthy))
+        })
     }
 
     pub fn image(&self, zone: ZoneNumber) -> &ZoneImage {

@@ -98,7 +98,8 @@ impl World {
             match effect {
                 Effect::Save(kept) => self.disk = kept,
                 Effect::Publish { verdicts, .. } => self.publish(verdicts),
-                Effect::Probe { check, number, due } => self.ask(&check, number, due),
+                Effect::Query { .. } => panic!("no metric here follows a query"),
+                Effect::Probe { check, number, due, .. } => self.ask(&check, number, due),
             }
         }
         self.told.forget_what_ended(&self.disk, self.now);

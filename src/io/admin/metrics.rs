@@ -77,10 +77,13 @@ fn text(admin: &Admin) -> String {
             text.line("fingerpost_replies_total", &format!("rcode=\"{rcode}\""), count);
         }
     }
-    text.head("fingerpost_answers_total", "counter", "Answers, by the policy that chose.");
-    for (at, (policy, _)) in Counters::default().policies().enumerate() {
-        let count = sum(&|counters| counters.policies().nth(at).map_or(0, |(_, count)| count));
-        text.line("fingerpost_answers_total", &format!("policy=\"{policy}\""), count);
+    text.head("fingerpost_answers_total", "counter", "Answers, by the policy that chose and from whom it chose.");
+    for (at, (policy, reason, _)) in Counters::default().policies().enumerate() {
+        let count = sum(&|counters| counters.policies().nth(at).map_or(0, |(.., count)| count));
+        if count > 0 {
+            let labels = format!("policy=\"{policy}\",reason=\"{reason}\"");
+            text.line("fingerpost_answers_total", &labels, count);
+        }
     }
 
     let loads = &admin.loads;
@@ -140,6 +143,9 @@ fn health(admin: &Admin, text: &mut Text) {
     text.head("fingerpost_probes_total", "counter", "Probes, by result.");
     text.line("fingerpost_probes_total", "result=\"healthy\"", counts.probes_healthy);
     text.line("fingerpost_probes_total", "result=\"unhealthy\"", counts.probes_unhealthy);
+    text.head("fingerpost_metric_queries_total", "counter", "Questions for metrics, by result.");
+    text.line("fingerpost_metric_queries_total", "result=\"value\"", counts.readings);
+    text.line("fingerpost_metric_queries_total", "result=\"missing\"", counts.readings_missing);
     text.one("fingerpost_health_flips_total", "counter", "Verdicts that turned.", counts.turns);
     text.histogram("fingerpost_probe_seconds", "How long probes took.", &counts.latency);
     text.histogram("fingerpost_probe_late_seconds", "How long after they were due probes began.", &counts.late);

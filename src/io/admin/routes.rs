@@ -11,18 +11,20 @@ use serde_json::{Value, json};
 use super::{Admin, Reply, metrics, view};
 use crate::control::{Event, MetricState, Refused};
 use crate::model::Id;
+use crate::moment::{Moment, parse_rfc3339};
 use crate::tell::{self, Request};
 
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// A forced state that is to end later than this is to stay: a year.
-const LASTING_MAX: u64 = 366 * 86_400;
+/// A forced state that is to end later ends then: a year. Without an end it stays.
+const LASTING_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SetState {
     state: State,
     for_seconds: Option<u64>,
+    until: Option<String>,
     #[serde(default)]
     reason: String,
 }
@@ -56,76 +58,100 @@ struct Observation {
     reason: String,
 }
 
+/// What a request says.
+pub(super) struct Asked<'a> {
+    /// The health check in the path.
+    id: &'a str,
+    query: Option<&'a str>,
+    body: &'a [u8],
+}
+
+type Answer = fn(&Admin, Asked<'_>) -> Result<Reply, Reply>;
+
+/// All there is. `openapi.json` describes the same; a test holds the two together.
+#[rustfmt::skip]
+pub(super) const ROUTES: &[(Method, &str, Answer)] = &[
+    (Method::GET, "/health", |admin, _| Ok(Reply::json(&view::list(&admin.health)))),
+    (Method::GET, "/health/{id}", |admin, asked| {
+        view::one(&admin.health, asked.id).map(|check| Reply::json(&check)).ok_or_else(|| admin.unknown(asked.id))
+    }),
+    (Method::PUT, "/health/{id}", |admin, asked| {
+        let SetState { state, for_seconds, until, reason } = parsed(asked.body)?;
+        let healthy = match state {
+            State::Up => Some(true),
+            State::Down => Some(false),
+            State::Auto => None,
+        };
+        let lasting = admin.lasting(for_seconds, until.as_deref())?;
+        admin.tell(asked.id, Event::Force { id: asked.id.into(), healthy, lasting, reason: reason.into() })
+    }),
+    (Method::PUT, "/health/{id}/metric", |admin, asked| {
+        let SetMetric { state } = parsed(asked.body)?;
+        admin.tell(asked.id, Event::Metric { id: asked.id.into(), state })
+    }),
+    (Method::PUT, "/health/{id}/switch", |admin, asked| {
+        let SetSwitch { on } = parsed(asked.body)?;
+        admin.tell(asked.id, Event::Switch { id: asked.id.into(), on })
+    }),
+    (Method::POST, "/health/{id}/observations", |admin, asked| {
+        let Observation { checker, healthy, reason } = parsed(asked.body)?;
+        let (checker, reason) = (Id::from(checker), reason.into());
+        admin.tell(asked.id, Event::Observed { id: asked.id.into(), checker, healthy, reason })
+    }),
+    (Method::POST, "/reload", |admin, _| {
+        admin.reload.notify_one();
+        Ok(Reply::json(&json!({ "reloading": true })))
+    }),
+    (Method::GET, "/explain", |admin, asked| Ok(Reply::json(&admin.explain(&fields(asked.query)?)?))),
+    (Method::GET, "/odds", |admin, asked| Ok(Reply::json(&admin.odds(&fields(asked.query)?)?))),
+    (Method::GET, "/metrics", |admin, _| Ok(metrics::reply(admin))),
+    (Method::GET, "/openapi.json", |_, _| Ok(Reply { body: OPENAPI.into(), ..Reply::json(&json!(null)) })),
+];
+
 impl Admin {
     pub(super) fn route(&self, method: &Method, path: &str, query: Option<&str>, body: &[u8]) -> Reply {
-        let Some(segments) = path.split('/').skip(1).map(unescaped).collect::<Option<Vec<String>>>() else {
+        let Some(segments) = path.split('/').map(unescaped).collect::<Option<Vec<String>>>() else {
             return Reply::error(StatusCode::BAD_REQUEST, "the path is not UTF-8");
         };
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let (get, put, post) = (Method::GET, Method::PUT, Method::POST);
-        let reply = match (segments.as_slice(), method) {
-            (["health"], method) if method == get => Ok(view::list(&self.health)),
-            (["health", id], method) if method == get => view::one(&self.health, id).ok_or_else(|| self.unknown(id)),
-            (["health", id], method) if method == put => {
-                parsed(body).and_then(|SetState { state, for_seconds, reason }| {
-                    let healthy = match state {
-                        State::Up => Some(true),
-                        State::Down => Some(false),
-                        State::Auto => None,
-                    };
-                    let lasting = for_seconds.map(|seconds| Duration::from_secs(seconds.min(LASTING_MAX)));
-                    self.tell(id, Event::Force { id: Id::from(*id), healthy, lasting, reason: reason.into() })
-                })
+        let here =
+            || ROUTES.iter().filter_map(|(method, path, answer)| Some((method, matched(path, &segments)?, answer)));
+        match here().find(|(known, ..)| *known == method) {
+            Some((_, id, answer)) => answer(self, Asked { id, query, body }).unwrap_or_else(|refused| refused),
+            None if here().next().is_some() => {
+                Reply::not_allowed(&here().map(|(method, ..)| method.as_str()).collect::<Vec<_>>().join(", "))
             }
-            (["health", id, "metric"], method) if method == put => {
-                parsed(body).and_then(|SetMetric { state }| self.tell(id, Event::Metric { id: Id::from(*id), state }))
-            }
-            (["health", id, "switch"], method) if method == put => {
-                parsed(body).and_then(|SetSwitch { on }| self.tell(id, Event::Switch { id: Id::from(*id), on }))
-            }
-            (["health", id, "observations"], method) if method == post => {
-                parsed(body).and_then(|Observation { checker, healthy, reason }| {
-                    let (checker, reason) = (Id::from(checker), reason.into());
-                    self.tell(id, Event::Observed { id: Id::from(*id), checker, healthy, reason })
-                })
-            }
-            (["reload"], method) if method == post => {
-                self.reload.notify_one();
-                Ok(json!({ "reloading": true }))
-            }
-            (["metrics"], method) if method == get => return metrics::reply(self),
-            (["openapi.json"], method) if method == get => {
-                return Reply { body: OPENAPI.into(), ..Reply::json(&json!(null)) };
-            }
-            (["health" | "metrics" | "openapi.json"], _) => return Reply::not_allowed("GET"),
-            (["health", _], _) => return Reply::not_allowed("GET, PUT"),
-            (["health", _, "metric" | "switch"], _) => return Reply::not_allowed("PUT"),
-            (["health", _, "observations"] | ["reload"], _) => return Reply::not_allowed("POST"),
-            (["explain"], method) if method == get => fields(query).and_then(|fields| self.explain(&fields)),
-            (["odds"], method) if method == get => fields(query).and_then(|fields| self.odds(&fields)),
-            (["explain" | "odds"], _) => return Reply::not_allowed("GET"),
-            _ => {
-                return Reply::error(StatusCode::NOT_FOUND, format!("there is no {path} here; see /openapi.json"));
-            }
-        };
-        match reply {
-            Ok(value) => Reply::json(&value),
-            Err(refused) => refused,
+            None => Reply::error(StatusCode::NOT_FOUND, format!("there is no {path} here; see /openapi.json")),
         }
     }
 
+    /// How long a forced state is to last; none: until it is told to go by itself.
+    fn lasting(&self, seconds: Option<u64>, until: Option<&str>) -> Result<Option<Duration>, Reply> {
+        let bad = |what: &str| Err(Reply::error(StatusCode::BAD_REQUEST, what));
+        let lasting = match (seconds, until) {
+            (Some(_), Some(_)) => return bad("for_seconds stands beside until; say one of the two"),
+            (None, None) => return Ok(None),
+            (Some(seconds), None) => Duration::from_secs(seconds),
+            (None, Some(until)) => match parse_rfc3339(until).map(Moment) {
+                None => return bad("until is not a time as RFC 3339 writes it, like 2026-12-01T06:00:00Z"),
+                Some(until) if until <= self.health.now() => return bad("until is over"),
+                Some(until) => until.since(self.health.now()),
+            },
+        };
+        Ok(Some(lasting.min(LASTING_MAX)))
+    }
+
     /// The check as it stands after the event.
-    fn tell(&self, id: &str, event: Event) -> Result<serde_json::Value, Reply> {
+    fn tell(&self, id: &str, event: Event) -> Result<Reply, Reply> {
         match self.health.handle(event) {
             Ok(done) => {
                 let mut value = view::one(&self.health, id).unwrap_or_else(|| json!({ "id": id }));
                 value["kept"] = done.kept.into();
-                Ok(value)
+                Ok(Reply::json(&value))
             }
             Err(refused) => {
                 let status = match refused {
                     Refused::Unknown(_) => StatusCode::NOT_FOUND,
-                    Refused::Type { .. } => StatusCode::CONFLICT,
+                    Refused::Type { .. } | Refused::Follows(_) | Refused::OwnChecker(_) => StatusCode::CONFLICT,
                     Refused::TextTooLong => StatusCode::BAD_REQUEST,
                     Refused::TooManyCheckers => StatusCode::TOO_MANY_REQUESTS,
                 };
@@ -152,6 +178,20 @@ impl Admin {
         let what = self.health.look(|control| control.verdicts().unknown(id).to_string());
         Reply::error(StatusCode::NOT_FOUND, what)
     }
+}
+
+/// The health check in a path that is of this form, or nothing in one of a form without.
+fn matched<'s>(form: &str, segments: &'s [String]) -> Option<&'s str> {
+    let mut id = "";
+    let mut form = form.split('/');
+    for segment in segments {
+        match form.next()? {
+            "{id}" => id = segment,
+            word if word == segment => {}
+            _ => return None,
+        }
+    }
+    form.next().is_none().then_some(id)
 }
 
 type Fields = BTreeMap<String, String>;

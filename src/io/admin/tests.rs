@@ -58,7 +58,7 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
     let snapshot =
         Snapshot::of(&[zone], shared, Default::default(), crate::snapshot::Settings::default(), &mut problems);
     let served = crate::io::live::Served::new(Arc::new(snapshot));
-    let prober = Prober::new(probe::Limits::default()).unwrap();
+    let prober = Prober::new(probe::Limits::default(), probe::Options::default()).unwrap();
     let state = State::open(folder).unwrap();
     let health = Health::new(Settings::default(), Some(state), served, prober, 1);
     Arc::new(Admin {
@@ -144,14 +144,67 @@ async fn metrics_and_the_description_are_well_formed() {
     }
     let (status, description) = ask(&admin, &Method::GET, "/openapi.json", "");
     assert_eq!(status, 200);
-    // Whatever it describes is there.
+    let mut described = Vec::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
-        for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+        for (method, operation) in methods.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters") {
             let method: Method = method.to_uppercase().parse().unwrap();
-            let reply = admin.route(&method, &path.replace("{id}", "main"), None, b"");
-            assert!(![404, 405].contains(&reply.status.as_u16()), "{method} {path}");
+            // What a body must have is missed where it is not there, and nothing else is.
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            for field in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                let others: serde_json::Map<_, _> = schema["properties"]
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .filter(|(key, _)| *key != field)
+                    .map(|(key, kind)| (key.clone(), example(kind)))
+                    .collect();
+                let (status, said) = ask(&admin, &method, &path.replace("{id}", "main"), &json!(others).to_string());
+                let expected = format!("the body is not what is wanted here: missing field `{field}`");
+                assert!(status == 400 && said["error"].as_str().unwrap().starts_with(&expected), "{path}: {said}");
+            }
+            described.push((method.to_string(), path.clone()));
         }
     }
+    let mut there: Vec<_> =
+        routes::ROUTES.iter().map(|(method, path, _)| (method.to_string(), path.to_string())).collect();
+    described.sort();
+    there.sort();
+    assert_eq!(described, there, "openapi.json and ROUTES are the same");
+}
+
+/// A value of this kind.
+fn example(kind: &Value) -> Value {
+    match (kind["enum"][0].as_str(), kind["type"].as_str()) {
+        (Some(word), _) => word.into(),
+        (None, Some("integer")) => 1.into(),
+        (None, Some("boolean")) => true.into(),
+        (None, _) => "x".into(),
+    }
+}
+
+#[tokio::test]
+async fn a_forced_state_ends_when_it_is_said_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), None);
+    let put = |body: &str| ask(&admin, &Method::PUT, "/health/blue", body);
+    let (status, said) = put(r#"{"state": "down", "until": "2100-01-01T00:00:00Z"}"#);
+    assert_eq!(status, 200, "{said}");
+    // A year is the most there is.
+    let until = said["forced"]["until"].as_str().unwrap();
+    assert!(("2027".."2100").contains(&until), "{until}");
+    for (body, error) in [
+        (r#"{"state": "up", "until": "2020-01-01T00:00:00Z"}"#, "until is over"),
+        (r#"{"state": "up", "until": "noon"}"#, "until is not a time"),
+        (r#"{"state": "up", "until": "2100-01-01T00:00:00Z", "for_seconds": 1}"#, "for_seconds stands beside until"),
+    ] {
+        let (status, said) = put(body);
+        assert!(status == 400 && said["error"].as_str().unwrap().starts_with(error), "{body}: {said}");
+    }
+    assert_eq!(
+        ask(&admin, &Method::GET, "/health/blue", "").1["forced"]["until"],
+        until,
+        "what is refused does nothing"
+    );
 }
 
 #[tokio::test]

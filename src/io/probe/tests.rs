@@ -5,19 +5,24 @@ mod paused;
 
 use std::future::pending;
 use std::io::Write;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
+use hickory_resolver::proto::rr::rdata::A;
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::health::finding::BodyFailure;
+use crate::health::finding::{BodyFailure, CertificateFault};
 
 /// Short, so that a test of a timeout takes no time.
 const LIMITS: Limits = Limits {
@@ -25,6 +30,7 @@ const LIMITS: Limits = Limits {
     status: Duration::from_millis(300),
     body: Duration::from_millis(300),
     tcp: Duration::from_millis(2000),
+    metric: Duration::from_millis(2000),
 };
 
 fn endpoint(protocol: Protocol, port: u16, search: Option<&str>) -> Endpoint {
@@ -36,6 +42,7 @@ fn endpoint(protocol: Protocol, port: u16, search: Option<&str>) -> Endpoint {
         resource_path: "/".into(),
         search_string: search.map(String::from),
         enable_sni: false,
+        validate_certificate: None,
         measure_latency: false,
         request_interval: 10,
         failure_threshold: 3,
@@ -44,8 +51,16 @@ fn endpoint(protocol: Protocol, port: u16, search: Option<&str>) -> Endpoint {
 }
 
 async fn probe(endpoint: &Endpoint) -> Outcome {
+    probe_with(Options::default(), &Checker::local(), endpoint).await
+}
+
+fn prober(options: Options) -> Prober {
+    Prober::new(LIMITS, options).unwrap()
+}
+
+async fn probe_with(options: Options, checker: &Checker, endpoint: &Endpoint) -> Outcome {
     let begin = Instant::now();
-    let outcome = Prober::new(LIMITS).unwrap().probe("blue-http", endpoint).await;
+    let outcome = prober(options).probe("blue-http", endpoint, checker).await;
     let all = LIMITS.connect + LIMITS.status + LIMITS.body;
     assert!(begin.elapsed() < all, "{:?} took {:?}", outcome.finding, begin.elapsed());
     outcome
@@ -199,7 +214,87 @@ async fn rule_3_3_7_a_name_leads_to_its_ipv4_address() {
     let outcome = probe(&named("localhost")).await;
     assert_eq!((outcome.finding, outcome.resolved), (Finding::Answered(200), Some([127, 0, 0, 1].into())));
     let outcome = probe(&named("no name at all")).await;
-    assert_eq!((outcome.finding, outcome.resolved), (Finding::Failed(Failure::Resolution), None));
+    assert_eq!(
+        (outcome.finding, outcome.resolved),
+        (Finding::Failed(Failure::Resolution(NameFailure::NotAName)), None)
+    );
+}
+
+#[tokio::test]
+async fn a_checker_asks_from_its_own_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let checker = |ipv4: [u8; 4]| Checker { name: "paris".into(), ipv4: Some(ipv4.into()), ipv6: None };
+    let asked = endpoint(Protocol::Tcp, port, None);
+    for source in [[127, 0, 0, 2], [127, 0, 0, 3]] {
+        let checker = checker(source);
+        let (outcome, accepted) = tokio::join!(probe_with(Options::default(), &checker, &asked), listener.accept());
+        assert_eq!(outcome.finding, Finding::Connected);
+        assert_eq!(accepted.unwrap().1.ip(), IpAddr::from(source));
+    }
+    let outcome = probe_with(Options::default(), &checker([192, 0, 2, 1]), &asked).await;
+    assert_eq!(outcome.finding, Finding::Failed(Failure::Source));
+}
+
+/// A name server that knows a few names, and how often it was asked. Its answers change: the last byte of an address
+/// counts the questions.
+async fn name_server() -> (SocketAddr, Arc<AtomicUsize>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (address, asked) = (socket.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        loop {
+            let (length, client) = socket.recv_from(&mut buffer).await.unwrap();
+            let query = Message::from_vec(&buffer[..length]).unwrap();
+            let question = query.queries[0].clone();
+            let mut reply = Message::new(query.id, MessageType::Response, OpCode::Query);
+            let name = question.name().clone();
+            match (name.to_ascii().as_str(), question.query_type()) {
+                ("moving.example.", RecordType::A) => {
+                    let last = count.fetch_add(1, Ordering::Relaxed) as u8 + 1;
+                    reply.add_answer(Record::from_rdata(name, 3600, RData::A(A::new(127, 0, 0, last))));
+                }
+                ("six.example.", RecordType::AAAA) => {
+                    reply.add_answer(Record::from_rdata(name, 3600, RData::AAAA(Ipv6Addr::LOCALHOST.into())));
+                }
+                ("six.example." | "bare.example.", _) => {}
+                ("broken.example.", _) => reply.metadata.response_code = ResponseCode::ServFail,
+                _ => reply.metadata.response_code = ResponseCode::NXDomain,
+            }
+            reply.add_query(question);
+            socket.send_to(&reply.to_vec().unwrap(), client).await.unwrap();
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn rule_3_3_7_names_are_looked_up_each_time_and_ipv6_only_where_wanted() {
+    let (server, asked) = name_server().await;
+    let named = |name: &str| Endpoint {
+        ip_address: None,
+        fully_qualified_domain_name: Some(name.into()),
+        ..endpoint(Protocol::Tcp, 1, None)
+    };
+    let options = |ipv6| Options { ipv6, resolvers: vec![server], ..Options::default() };
+    let prober = prober(options(false));
+    for last in [1, 2, 3] {
+        let outcome = prober.probe("x", &named("moving.example"), &Checker::local()).await;
+        assert_eq!(outcome.resolved, Some([127, 0, 0, last].into()), "a TTL of an hour keeps nothing: {outcome}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    for (name, ipv6, failure) in [
+        ("gone.example", false, NameFailure::NoSuchName),
+        ("six.example", false, NameFailure::NoIpv4),
+        ("bare.example", true, NameFailure::NoAddress),
+        ("broken.example", false, NameFailure::NoAnswer),
+    ] {
+        let outcome = probe_with(options(ipv6), &Checker::local(), &named(name)).await;
+        assert_eq!(outcome.finding, Finding::Failed(Failure::Resolution(failure)), "{name}: {outcome}");
+    }
+    let outcome = probe_with(options(true), &Checker::local(), &named("six.example")).await;
+    assert_eq!(outcome.resolved, Some(Ipv6Addr::LOCALHOST.into()));
 }
 
 /// route53.md 3.3.6.
@@ -304,6 +399,59 @@ async fn rule_3_3_4_certificates_and_names() {
             }
             assert_eq!(finished, Some(told.map(String::from)), "{name:?} {enable_sni}");
         }
+    }
+}
+
+/// Trusts somebody who has signed nothing here.
+fn stranger() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from(include_bytes!("fixtures/self-signed.der").as_slice())).unwrap();
+    roots
+}
+
+#[tokio::test]
+async fn certificates_are_validated_where_that_is_wanted() {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from(include_bytes!("fixtures/ca.der").as_slice())).unwrap();
+    let signed = &include_bytes!("fixtures/signed.der")[..];
+    let invalid = |fault| Finding::Failed(Failure::Certificate(fault));
+    // The certificate, the name asked for, whether it is told, whether it has to be valid; and what comes of it.
+    for (certificate, name, sni, validate, finding) in [
+        (signed, Some("self.example"), true, true, Finding::Matched(200)),
+        (signed, Some("self.example"), false, true, Finding::Matched(200)),
+        (signed, None, true, true, Finding::Matched(200)),
+        (signed, Some("other.example"), true, true, invalid(CertificateFault::OtherName)),
+        (signed, Some("other.example"), true, false, Finding::Matched(200)),
+        (include_bytes!("fixtures/signed-expired.der"), None, true, true, invalid(CertificateFault::Expired)),
+        (include_bytes!("fixtures/signed-expired.der"), None, true, false, Finding::Matched(200)),
+        (include_bytes!("fixtures/self-signed.der"), None, true, true, invalid(CertificateFault::Authority)),
+    ] {
+        let (port, mut names) = tls_server(certificate).await;
+        let endpoint = Endpoint {
+            fully_qualified_domain_name: name.map(String::from),
+            enable_sni: sni,
+            validate_certificate: Some(validate),
+            ..endpoint(Protocol::Https, port, Some("well"))
+        };
+        let prober = Prober { tls: tls::Tls::trusting(roots.clone()).unwrap(), ..prober(Options::default()) };
+        let outcome = prober.probe("x", &endpoint, &Checker::local()).await;
+        assert_eq!(outcome.finding, finding, "{name:?} {sni} {validate}: {outcome}");
+        if outcome.is_healthy() && validate {
+            assert_eq!(names.try_recv().unwrap(), name.filter(|_| sni).map(String::from));
+        }
+    }
+    let stranger = Prober { tls: tls::Tls::trusting(stranger()).unwrap(), ..prober(Options::default()) };
+    let (port, _) = tls_server(signed).await;
+    let endpoint = Endpoint { validate_certificate: Some(true), ..endpoint(Protocol::Https, port, None) };
+    let outcome = stranger.probe("x", &endpoint, &Checker::local()).await;
+    assert_eq!(outcome.finding, invalid(CertificateFault::UnknownIssuer));
+    // What the check says of it beats what all are told.
+    let (port, _) = tls_server(include_bytes!("fixtures/self-signed.der")).await;
+    for (said, all, healthy) in [(None, true, false), (None, false, true), (Some(false), true, true)] {
+        let endpoint = Endpoint { validate_certificate: said, port, ..endpoint.clone() };
+        let options = Options { validate_certificates: all, ..Options::default() };
+        let prober = Prober { tls: tls::Tls::trusting(roots.clone()).unwrap(), ..prober(options) };
+        assert_eq!(prober.probe("x", &endpoint, &Checker::local()).await.is_healthy(), healthy, "{said:?} {all}");
     }
 }
 

@@ -77,6 +77,7 @@ fn endpoint(interval: u32) -> Kind {
         resource_path: "/".into(),
         search_string: None,
         enable_sni: false,
+        validate_certificate: None,
         measure_latency: false,
         request_interval: interval,
         failure_threshold: 3,

@@ -1,6 +1,7 @@
 //! Health checks in both languages, and what is said about wrong ones.
 
 use super::*;
+use crate::model::health_check::{Follows, InsufficientData, Metric, MissingData};
 
 fn toml(text: &str, limits: Limits) -> (BTreeMap<Id, HealthCheck>, Vec<String>) {
     let mut problems = Problems::default();
@@ -113,6 +114,27 @@ fn problems_name_their_place() {
         ("of = ['a']", "1:15", "at_least = 2"),
         ("all = ['a']\nat_least = 1", "3:12", "cannot stand with all"),
         ("type = 'CLOUDWATCH_METRIC'", "1:15", "follows no alarm"),
+        (&format!("{QUERY}\nprometheus_url = '127.0.0.1:9090'"), "5:18", "neither http:// nor https://"),
+        (&format!("{QUERY}\nprometheus_url = 'https://a:b@c'"), "5:18", "a password has no place in it"),
+        (&format!("{QUERY}\nprometheus_url = 'http://c/?query=x'"), "5:18", "a key of its own"),
+        (QUERY, "1:1", "prometheus_url"),
+        (
+            &format!("{QUERY}\ncomparison_operator = 'GreaterThanTreshold'"),
+            "5:23",
+            "did you mean \"GreaterThanThreshold\"?",
+        ),
+        (&format!("{QUERY}\nthreshold = 'x'"), "5:13", "write a number"),
+        (&format!("{QUERY}\nthreshold = nan"), "5:13", "not a number to compare with"),
+        (&format!("{QUERY}\nevaluation_periods = 0"), "5:22", "1 to 100"),
+        (&format!("{QUERY}\ntreat_missing_data = 'bad'"), "5:22", "write missing or ignore"),
+        (
+            &format!("{QUERY}\nalarm_identifier = {{ region = 'r', name = 'n' }}"),
+            "3:9",
+            "a check follows one of the two",
+        ),
+        (&format!("{QUERY}\ninsufficient_data_health_status = 'Sick'"), "5:35", "write Healthy or Unhealthy"),
+        (&format!("{ip}\nquery = 'x'"), "4:1", "no effect"),
+        (&format!("{ip}\nvalidate_certificate = true"), "4:1", "no effect"),
         ("type = 'RECOVERY_CONTROL'", "1:1", "routing_control_arn"),
     ] {
         let (_, problems) = toml(&format!("[health_check.x]\n{text}\n"), Limits::Route53);
@@ -121,6 +143,46 @@ fn problems_name_their_place() {
             problems.iter().any(|one| one.starts_with(&wanted) && one.contains(said)),
             "{text}: {place} {problems:?}"
         );
+    }
+}
+
+const QUERY: &str = "type = 'CLOUDWATCH_METRIC'\nquery = 'up'\nperiod = 10";
+
+#[test]
+fn a_metric_may_follow_a_prometheus_query() {
+    let least = "type = 'CLOUDWATCH_METRIC'\nprometheus_url = 'http://127.0.0.1:9090/prom/'\nquery = 'up'\n\
+                 comparison_operator = 'LessThanThreshold'\nthreshold = 1";
+    let most = "period = 10\nevaluation_periods = 3\ntreat_missing_data = 'breaching'\n\
+                insufficient_data_health_status = 'Healthy'";
+    let query = |text: &str| {
+        let (checks, problems) = toml(&format!("[health_check.x]\n{text}\n"), Limits::Route53);
+        assert_eq!(problems, [""; 0], "{text}");
+        let Kind::Metric(Metric { follows: Follows::Query(query), insufficient_data }) = checks["x"].kind.clone()
+        else {
+            panic!("{text}")
+        };
+        (query, insufficient_data, checks["x"].asks())
+    };
+    let (plain, insufficient_data, asks) = query(least);
+    assert_eq!(asks, "alarm while up at http://127.0.0.1:9090/prom is less than 1");
+    assert_eq!((plain.period, plain.evaluation_periods, plain.missing), (60, 1, MissingData::Missing));
+    assert_eq!(insufficient_data, InsufficientData::LastKnownStatus);
+    let (full, insufficient_data, asks) = query(&format!("{least}.5\n{most}"));
+    assert_eq!(asks, "alarm while up at http://127.0.0.1:9090/prom is less than 1.5, 3 times in a row");
+    assert_eq!((full.period, full.evaluation_periods, full.missing), (10, 3, MissingData::Breaching));
+    assert_eq!((full.threshold, insufficient_data), (1.5, InsufficientData::Healthy));
+}
+
+#[test]
+fn a_certificate_may_have_to_be_valid() {
+    for (line, expected) in
+        [("", None), ("validate_certificate = true", Some(true)), ("validate_certificate = false", Some(false))]
+    {
+        let (checks, problems) =
+            toml(&format!("[health_check.x]\ntype = 'HTTPS'\nip_address = '127.0.0.1'\n{line}\n"), Limits::Route53);
+        assert_eq!(problems, [""; 0]);
+        let Kind::Endpoint(endpoint) = &checks["x"].kind else { panic!() };
+        assert_eq!(endpoint.validate_certificate, expected);
     }
 }
 

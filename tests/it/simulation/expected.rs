@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fingerpost::control::{Kept, MetricState};
+use fingerpost::health::checker::LOCAL;
 use fingerpost::health::verdicts::Verdicts;
 use fingerpost::model::health_check::{HealthCheck, InsufficientData, Kind};
 use fingerpost::model::{Id, Shared};
@@ -168,7 +169,8 @@ impl Checks {
     pub fn restart(&mut self, disk: &Kept, too_old: bool, now: Moment) {
         for expected in &mut self.0 {
             let kept = disk.verdicts.get(&expected.check.id).filter(|_| !too_old);
-            let own = kept.filter(|kept| kept.asks == expected.check.asks()).map(|kept| kept.healthy);
+            let kept = kept.filter(|kept| kept.asks == expected.check.asks());
+            let own = kept.and_then(|kept| kept.own.get(LOCAL).copied());
             let children = std::mem::take(&mut expected.children);
             *expected = Expected { own, children, ..Expected::new(&expected.check, now) };
         }

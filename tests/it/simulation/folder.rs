@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::geo::Geography;
-use fingerpost::model::health_check::{Endpoint, HealthCheck, InsufficientData, Kind, Metric, Protocol};
+use fingerpost::model::health_check::{Endpoint, Follows, HealthCheck, InsufficientData, Kind, Metric, Protocol};
 use fingerpost::model::{Id, Shared, ZoneData};
 use fingerpost::problem::{At, Problems};
 use fingerpost::snapshot::{Settings, Snapshot};
@@ -47,6 +47,7 @@ fn endpoint(pace: Pace, dice: &mut Seeded) -> Kind {
         resource_path: "/".into(),
         search_string: None,
         enable_sni: false,
+        validate_certificate: None,
         measure_latency: false,
         request_interval: pick(pace.intervals, dice),
         failure_threshold: if dice.roll(8) == 0 { 10 } else { 1 + dice.roll(4) },
@@ -79,7 +80,8 @@ pub fn checks(pace: Pace, dice: &mut Seeded) -> Arc<Shared> {
     checks.extend([check("switch".into(), Kind::Switch { routing_control_arn: "arn".into() }, dice)]);
     let insufficient_data =
         pick(&[InsufficientData::Healthy, InsufficientData::Unhealthy, InsufficientData::LastKnownStatus], dice);
-    let metric = Metric { alarm_region: "eu-west-1".into(), alarm_name: "orders".into(), insufficient_data };
+    let follows = Follows::Alarm { region: "eu-west-1".into(), name: "orders".into() };
+    let metric = Metric { follows, insufficient_data };
     checks.extend([check("metric".into(), Kind::Metric(metric), dice)]);
     Arc::new(Shared { health_checks: checks, ..Shared::default() })
 }

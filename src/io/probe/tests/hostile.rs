@@ -97,9 +97,9 @@ async fn a_connection_that_does_not_come_is_waited_for_no_longer_than_the_limit(
     let at = socket.local_addr().unwrap().as_socket().unwrap();
     let _first = TcpStream::connect(at).await.unwrap();
     let limits = Limits { connect: Duration::from_millis(100), tcp: Duration::from_millis(200), ..LIMITS };
-    let prober = Prober::new(limits).unwrap();
+    let prober = Prober::new(limits, Options::default()).unwrap();
     for (protocol, limit) in [(Protocol::Http, limits.connect), (Protocol::Tcp, limits.tcp)] {
-        let outcome = prober.probe("blue-http", &endpoint(protocol, at.port(), None)).await;
+        let outcome = prober.probe("blue-http", &endpoint(protocol, at.port(), None), &Checker::local()).await;
         assert_eq!(outcome.finding, Finding::Failed(Failure::ConnectTimeout));
         assert!(Duration::from_micros(outcome.latency.total.into()) >= limit, "{outcome:?}");
     }

@@ -23,15 +23,17 @@ async fn probe_of(spent: u64, pieces: &[(u64, &[u8])]) -> (Finding, u64) {
         }
         pending::<()>().await;
     });
-    let (prober, endpoint) = (Prober::new(Limits::default()).unwrap(), endpoint(Protocol::Http, 80, Some("well")));
-    let mut probe = begun(&prober, &endpoint);
+    let (prober, endpoint) =
+        (Prober::new(Limits::default(), Options::default()).unwrap(), endpoint(Protocol::Http, 80, Some("well")));
+    let checker = Checker::local();
+    let mut probe = begun(&prober, &endpoint, &checker);
     let begin = Instant::now() - Duration::from_millis(spent);
     let finding = probe.http(ours, begin).await.unwrap_or_else(Finding::Failed);
     (finding, begin.elapsed().as_millis() as u64)
 }
 
-fn begun<'a>(prober: &'a Prober, endpoint: &'a Endpoint) -> Probe<'a> {
-    Probe { prober, endpoint, id: "blue-http", resolved: None, latency: Latency::default() }
+fn begun<'a>(prober: &'a Prober, endpoint: &'a Endpoint, checker: &'a Checker) -> Probe<'a> {
+    Probe { prober, endpoint, checker, id: "blue-http", resolved: None, latency: Latency::default() }
 }
 
 /// route53.md 3.3.2: the limits of the phases.
@@ -77,8 +79,10 @@ async fn one_byte_a_second_is_too_slow() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_without_end_is_cut() {
-    let (prober, endpoint) = (Prober::new(Limits::default()).unwrap(), endpoint(Protocol::Https, 443, None));
-    let (begin, mut probe) = (Instant::now(), begun(&prober, &endpoint));
+    let (prober, endpoint) =
+        (Prober::new(Limits::default(), Options::default()).unwrap(), endpoint(Protocol::Https, 443, None));
+    let checker = Checker::local();
+    let (begin, mut probe) = (Instant::now(), begun(&prober, &endpoint, &checker));
     let refused = probe.handshake(pending::<Result<(), tls::Refused>>()).await;
     assert!(matches!(refused, Err(tls::Refused::Failed(Failure::TlsTimeout))));
     assert_eq!(begin.elapsed(), Limits::default().status);
@@ -119,8 +123,12 @@ async fn an_endpoint_without_end_is_not_read_to_its_end() {
             }
             sent
         });
-        let (prober, endpoint) = (Prober::new(Limits::default()).unwrap(), endpoint(Protocol::Http, 80, Some("well")));
-        let finding = begun(&prober, &endpoint).http(ours, Instant::now()).await.unwrap_or_else(Finding::Failed);
+        let (prober, endpoint) =
+            (Prober::new(Limits::default(), Options::default()).unwrap(), endpoint(Protocol::Http, 80, Some("well")));
+        let finding = begun(&prober, &endpoint, &Checker::local())
+            .http(ours, Instant::now())
+            .await
+            .unwrap_or_else(Finding::Failed);
         assert_eq!(finding, expected, "{name}");
         let sent = sending.await.unwrap();
         assert!(sent < TAKEN_MAX, "{name}: {sent} bytes");

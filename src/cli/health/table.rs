@@ -1,0 +1,368 @@
+//! What the admin port says of health, as people read it.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+/// Names listed for each check; more are counted.
+const NAMES_MAX: usize = 3;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const FORCED: Style = AnsiColor::Yellow.on_default().bold();
+const QUIET: Style = AnsiColor::BrightBlack.on_default();
+const PLAIN: Style = Style::new();
+
+struct Cell(String, Style);
+
+/// Every check, a line each, and below it the checkers of this server where there are several.
+pub fn list(list: &Value) -> String {
+    let checks = items(&list["health_checks"]);
+    let mut rows = Vec::new();
+    for check in checks {
+        rows.push(row(check));
+        for checker in items(&check["checkers"]).iter().chain(items(&check["other_checkers"])) {
+            rows.push(checker_row(checker, check));
+        }
+    }
+    let count = |wanted: &dyn Fn(&Value) -> bool| checks.iter().filter(|check| wanted(check)).count();
+    let healthy = count(&|check| check["healthy"] == true);
+    let forced = count(&|check| check["forced"].is_object());
+    let mut out = format!("{} health checks: {healthy} healthy, {} unhealthy", checks.len(), checks.len() - healthy);
+    if checks.len() == 1 {
+        out = out.replace("checks", "check");
+    }
+    if forced > 0 {
+        let _ = write!(out, ", {forced} forced");
+    }
+    let _ = writeln!(out, "; {}", time(&list["now"]));
+    if !rows.is_empty() {
+        columns(&["CHECK", "VERDICT", "SINCE", "STREAK", "LATENCY", "NEXT", "WHY", "ANSWERS NOW"], &rows, &mut out);
+    }
+    out
+}
+
+/// One check with all that is known of it.
+pub fn one(check: &Value) -> String {
+    let mut out = String::new();
+    let Cell(verdict, style) = verdict(check);
+    let mut line = |key: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "{key:<9} {value}");
+        }
+    };
+    line("check", format!("{}  {}", text(&check["id"]), text(&check["type"])));
+    line("asks", text(&check["asks"]));
+    let flags = ["inverted", "disabled"].into_iter().filter(|flag| check[*flag] == true).collect::<Vec<_>>();
+    line("", flags.join(", "));
+    let since = time(&check["since"]);
+    let since = if since == "-" { "since the start".to_string() } else { format!("since {since}") };
+    line("verdict", format!("{style}{verdict}{style:#} {since}: {}", because(check)));
+    if let Some(of) = check["votes"]["of"].as_u64().filter(|&of| of > 1) {
+        line("checkers", format!("{} of {of} say healthy", check["votes"]["healthy"]));
+    }
+    for child in items(&check["children"]) {
+        line("child", format!("{} {}", text(&child["id"]), word(child)));
+    }
+    if check["next_probe"].is_string() {
+        let interval = format!("every {} s", check["request_interval"]);
+        line(
+            "next",
+            format!("{}, {interval}; {} in a row turn it", time(&check["next_probe"]), check["failure_threshold"]),
+        );
+    }
+    for name in items(&check["answers"]) {
+        line("answers", answers(name));
+    }
+    let more = check["names_count"].as_u64().unwrap_or(0) as usize - items(&check["answers"]).len();
+    line("", if more > 0 { format!("and {more} more names") } else { String::new() });
+    for checker in items(&check["other_checkers"]) {
+        let Cell(word, _) = Cell(word(checker).into(), PLAIN);
+        let reason = text(&checker["reason"]);
+        let reason = if reason.is_empty() || reason == "-" { String::new() } else { format!(": {reason}") };
+        line(
+            "told by",
+            format!(
+                "{} {word} at {}, counts until {}{reason}",
+                text(&checker["checker"]),
+                time(&checker["at"]),
+                time(&checker["until"])
+            ),
+        );
+    }
+    if items(&check["checkers"]).len() > 1 {
+        for checker in items(&check["checkers"]) {
+            let _ = writeln!(out, "\n{}", heading(checker));
+            history(&checker["history"], &mut out);
+        }
+    } else if !items(&check["history"]).is_empty() {
+        let _ = writeln!(out);
+        history(&check["history"], &mut out);
+    }
+    out
+}
+
+/// How a check stands, in a sentence.
+pub fn sentence(check: &Value) -> String {
+    let (id, word) = (text(&check["id"]), word(check));
+    if check["forced"].is_object() {
+        return match check["forced"]["until"].as_str() {
+            Some(until) => format!("{id} is {word}, forced until {until}"),
+            None => format!("{id} is {word}, forced until it is set to auto"),
+        };
+    }
+    match (check["switch"].as_bool(), check["metric"].as_str()) {
+        (Some(on), _) => format!("{id} is {word}, switched {}", if on { "on" } else { "off" }),
+        (_, Some(alarm)) => format!("{id} is {word}, its alarm is {}", state(alarm)),
+        _ => format!("{id} is {word} and goes by itself"),
+    }
+}
+
+fn row(check: &Value) -> [Cell; 8] {
+    let names = items(&check["answers"]);
+    let more = check["names_count"].as_u64().unwrap_or(0) as usize - names.len().min(NAMES_MAX);
+    let mut shown = names.iter().take(NAMES_MAX).map(answers).collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        let _ = write!(shown, " and {more} more");
+    }
+    [
+        Cell(text(&check["id"]), PLAIN),
+        verdict(check),
+        Cell(time(&check["since"]), PLAIN),
+        Cell(streak(check, check["failure_threshold"].as_u64()), PLAIN),
+        Cell(latency(&check["last"]), PLAIN),
+        Cell(short(&check["next_probe"]), PLAIN),
+        Cell(because(check), PLAIN),
+        Cell(shown, PLAIN),
+    ]
+}
+
+/// A checker's line, below its check's.
+fn checker_row(checker: &Value, check: &Value) -> [Cell; 8] {
+    let word = match checker["healthy"].as_bool() {
+        Some(true) => "says healthy",
+        Some(false) => "says unhealthy",
+        None => "has not judged",
+    };
+    let told = !checker["last"].is_object();
+    let reason = if told { &checker["reason"] } else { &checker["last"]["reason"] };
+    [
+        Cell(format!("  {}", text(&checker["checker"])), QUIET),
+        Cell(word.into(), QUIET),
+        Cell(if told { time(&checker["at"]) } else { String::new() }, QUIET),
+        Cell(streak(checker, check["failure_threshold"].as_u64()), QUIET),
+        Cell(latency(&checker["last"]), QUIET),
+        Cell(short(&checker["next_probe"]), QUIET),
+        Cell(reason.as_str().unwrap_or_default().to_string(), QUIET),
+        Cell(String::new(), QUIET),
+    ]
+}
+
+fn verdict(check: &Value) -> Cell {
+    let forced = check["forced"].is_object();
+    let style = match (forced, check["healthy"] == true) {
+        (true, _) => FORCED,
+        (false, true) => GOOD,
+        (false, false) => BAD,
+    };
+    Cell(format!("{}{}", word(check), if forced { ", forced" } else { "" }), style)
+}
+
+/// What a verdict rests on.
+fn because(check: &Value) -> String {
+    let forced = &check["forced"];
+    if forced.is_object() {
+        let until = forced["until"].as_str().map_or(String::new(), |_| format!(" until {}", time(&forced["until"])));
+        return match forced["reason"].as_str() {
+            Some("") | None => format!("forced{until}"),
+            Some(reason) => format!("forced{until}: {reason}"),
+        };
+    }
+    if check["disabled"] == true {
+        return text(&check["rests_on"]);
+    }
+    match (check["last"]["reason"].as_str(), check["metric"].as_str(), check["switch"].as_bool()) {
+        (Some(reason), Some(alarm), _) => format!("{}: {}", state(alarm), printable(reason)),
+        (Some(reason), None, _) => printable(reason),
+        (None, Some(alarm), _) => format!("the alarm is {}", state(alarm)),
+        (None, None, Some(on)) => format!("switched {}", if on { "on" } else { "off" }),
+        (None, None, None) => text(&check["rests_on"]),
+    }
+}
+
+/// The state of an alarm in CloudWatch's words.
+fn state(alarm: &str) -> String {
+    printable(alarm).to_uppercase().replace('-', "_")
+}
+
+/// `2 of 3 failed` on the way to the threshold, `57 ok` when there is no way to go.
+fn streak(of: &Value, threshold: Option<u64>) -> String {
+    let (Some(streak), Some(healthy)) =
+        (of["streak"].as_u64().filter(|&streak| streak > 0), of["last"]["healthy"].as_bool())
+    else {
+        return "-".to_string();
+    };
+    let word = if healthy { "ok" } else { "failed" };
+    match threshold {
+        Some(threshold) if streak < threshold => format!("{streak} of {threshold} {word}"),
+        _ => format!("{streak} {word}"),
+    }
+}
+
+/// A name, and which of its records are chosen among.
+fn answers(name: &Value) -> String {
+    let list = |key: &str| items(&name[key]).iter().map(text).collect::<Vec<_>>().join(", ");
+    let out = list("out");
+    let all = if name["nobody_healthy"] == true { " (nobody is healthy)" } else { "" };
+    match out.is_empty() || !all.is_empty() {
+        true => format!("{}: {}{all}", text(&name["name"]), list("candidates")),
+        false => format!("{}: {}, not {out}", text(&name["name"]), list("candidates")),
+    }
+}
+
+fn heading(checker: &Value) -> String {
+    let source = items(&checker["source"]).iter().map(text).collect::<Vec<_>>().join(" and ");
+    let source = if source.is_empty() { String::new() } else { format!(" from {source}") };
+    let says = match checker["healthy"].as_bool() {
+        Some(true) => "says healthy",
+        Some(false) => "says unhealthy",
+        None => "has not judged yet",
+    };
+    format!("{}{source} {says}, asks next {}", text(&checker["checker"]), time(&checker["next_probe"]))
+}
+
+fn history(history: &Value, out: &mut String) {
+    for past in items(history) {
+        let _ = writeln!(out, "  {}  {:>9}  {}", time(&past["at"]), latency(past), text(&past["reason"]));
+    }
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or("-".to_string(), printable)
+}
+
+/// What the server says of others is shown, not obeyed, by a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
+}
+
+fn word(check: &Value) -> &'static str {
+    if check["healthy"] == true { "healthy" } else { "unhealthy" }
+}
+
+fn latency(past: &Value) -> String {
+    past["total_ms"].as_f64().map_or("-".to_string(), |millis| format!("{millis:.1} ms"))
+}
+
+fn time(value: &Value) -> String {
+    text(value).replace('T', " ").replace('Z', "")
+}
+
+/// The time of day: what comes next comes soon.
+fn short(value: &Value) -> String {
+    let time = time(value);
+    time.split_once(' ').map_or(time.clone(), |(_, of_day)| of_day.to_string())
+}
+
+fn columns(head: &[&str; 8], rows: &[[Cell; 8]], out: &mut String) {
+    let mut widths = head.map(str::len);
+    for row in rows {
+        for (width, Cell(cell, _)) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut write = |cells: &mut dyn Iterator<Item = (&str, Style)>| {
+        let mut line = String::new();
+        let mut padding = String::new();
+        for ((cell, style), width) in cells.zip(widths) {
+            let cell = printable(cell);
+            line.push_str(&padding);
+            // Nothing is coloured that is not there, so that lines end where their text does.
+            if cell.is_empty() {
+                padding = format!("{padding}{:width$}  ", "");
+                line.truncate(line.len());
+            } else {
+                padding = format!("{:1$}  ", "", width - cell.chars().count());
+                let _ = write!(line, "{style}{cell}{style:#}");
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    };
+    write(&mut head.iter().map(|head| (*head, QUIET)));
+    for row in rows {
+        write(&mut row.iter().map(|Cell(cell, style)| (cell.as_str(), *style)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Without its colours.
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn the_list_is_a_table() {
+        let all = json!({ "now": "2026-11-21T04:00:00Z", "health_checks": [
+            { "id": "blue", "healthy": true, "since": null, "streak": 2, "failure_threshold": 3,
+              "last": { "healthy": false, "reason": "Failure: \u{1b}[2J", "total_ms": 1.25 },
+              "next_probe": "2026-11-21T04:00:07Z",
+              "answers": [{ "name": "a. A", "candidates": ["blue"], "out": ["green"] }], "names_count": 9 },
+            { "id": "green", "healthy": false, "since": "2026-11-21T03:59:00Z", "rests_on": "forced",
+              "forced": { "reason": "works", "until": null }, "answers": [], "names_count": 0 },
+            { "id": "many", "healthy": true, "since": null, "streak": 9, "failure_threshold": 3, "next_probe": "now",
+              "last": { "healthy": true, "reason": "Success: fine", "total_ms": 2.0 }, "names_count": 0,
+              "checkers": [
+                { "checker": "paris", "healthy": true, "streak": 9, "next_probe": "now",
+                  "last": { "healthy": true, "reason": "Success: fine", "total_ms": 2.0 } },
+                { "checker": "tokyo", "healthy": null, "streak": 0, "last": null, "next_probe": null } ] },
+        ] });
+        let expected = "\
+3 health checks: 2 healthy, 1 unhealthy, 1 forced; 2026-11-21 04:00:00
+CHECK    VERDICT            SINCE                STREAK         LATENCY  NEXT      WHY            ANSWERS NOW
+blue     healthy            -                    2 of 3 failed  1.2 ms   04:00:07  Failure: \u{fffd}[2J  a. A: blue, not green and 8 more
+green    unhealthy, forced  2026-11-21 03:59:00  -              -        -         forced: works
+many     healthy            -                    9 ok           2.0 ms   now       Success: fine
+  paris  says healthy                            9 ok           2.0 ms   now       Success: fine
+  tokyo  has not judged     -                    -              -        -
+";
+        assert_eq!(plain(&list(&all)), expected);
+        assert_eq!(sentence(&all["health_checks"][1]), "green is unhealthy, forced until it is set to auto");
+    }
+
+    #[test]
+    fn one_check_tells_all() {
+        let check = json!({ "id": "blue", "type": "HTTP", "asks": "http://127.0.0.1:80/", "healthy": false,
+            "since": "2026-11-21T03:59:00Z", "rests_on": "reported", "inverted": false, "disabled": false,
+            "votes": { "healthy": 0, "of": 2 }, "next_probe": "2026-11-21T04:00:07Z", "request_interval": 10,
+            "failure_threshold": 3, "last": { "healthy": false, "reason": "Failure: no", "total_ms": 1.0 },
+            "answers": [{ "name": "a. A", "candidates": ["blue", "green"], "out": ["blue", "green"],
+                          "nobody_healthy": true }], "names_count": 1,
+            "other_checkers": [{ "checker": "paris", "healthy": false, "at": "2026-11-21T03:59:50Z",
+                                 "until": "2026-11-21T04:00:50Z", "reason": "timed out" }],
+            "checkers": [{ "checker": "local" }],
+            "history": [{ "at": "2026-11-21T03:59:57Z", "healthy": false, "reason": "Failure: no", "total_ms": 1.0 }] });
+        let expected = "\
+check     blue  HTTP
+asks      http://127.0.0.1:80/
+verdict   unhealthy since 2026-11-21 03:59:00: Failure: no
+checkers  0 of 2 say healthy
+next      2026-11-21 04:00:07, every 10 s; 3 in a row turn it
+answers   a. A: blue, green (nobody is healthy)
+told by   paris unhealthy at 2026-11-21 03:59:50, counts until 2026-11-21 04:00:50: timed out
+
+  2026-11-21 03:59:57     1.0 ms  Failure: no
+";
+        assert_eq!(plain(&one(&check)), expected);
+    }
+}
