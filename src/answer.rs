@@ -129,7 +129,6 @@ pub struct Answer {
     /// The node that has no records of the type, where that is the answer.
     pub no_data_at: Option<NodeAt>,
     names: Vec<u8>,
-    hashes: Hashes,
     /// The name that a chain has come to, and its hashes.
     chased: QueryName,
     chased_hashes: Hashes,
@@ -156,7 +155,6 @@ impl Answer {
             chain_broken: false,
             no_data_at: None,
             names: Vec::with_capacity((CHAIN_MAX + 4) * 256),
-            hashes: [0; LABELS_MAX + 2],
             chased: QueryName::new(),
             chased_hashes: [0; LABELS_MAX + 2],
         }
@@ -229,6 +227,19 @@ pub fn answer(snapshot: &Snapshot, query: &Query, client: &Client, dice: &mut im
     explain(snapshot, query, client, dice, answer, &mut Silent);
 }
 
+/// The same where the hashes of the query's name are known.
+pub fn answer_hashed(
+    snapshot: &Snapshot,
+    query: &Query,
+    hashes: &Hashes,
+    client: &Client,
+    dice: &mut impl Chooser,
+    answer: &mut Answer,
+) {
+    answer.reset();
+    walk::Walk::new(snapshot, query, hashes, client, dice, answer, &mut Silent).go();
+}
+
 /// The same, telling why.
 pub fn explain(
     snapshot: &Snapshot,
@@ -238,6 +249,8 @@ pub fn explain(
     answer: &mut Answer,
     why: &mut impl Why,
 ) {
+    let mut hashes = [0; LABELS_MAX + 2];
+    query.name.hashes(&snapshot.key, &mut hashes);
     answer.reset();
-    walk::Walk::new(snapshot, query, client, chooser, answer, why).go();
+    walk::Walk::new(snapshot, query, &hashes, client, chooser, answer, why).go();
 }

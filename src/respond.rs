@@ -1,4 +1,7 @@
 //! Bytes in, bytes out: parse, answer, encode.
+//!
+//! Where several messages have come they are taken in first, and the memory that their answers stand in is asked for all
+//! at once (`snapshot::ahead`); then each gets its reply.
 
 mod chaos;
 pub mod counters;
@@ -11,14 +14,17 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::answer::{Answer, Client, answer};
+use crate::answer::{Answer, Client, answer_hashed};
 use crate::dice::Seeded;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, ahead};
 use crate::why::ClientRule;
 use crate::wire::edns::{ClientSubnet, Cookie, Edns, ReplyOpt, extended_error};
+use crate::wire::hash::Hashes;
+use crate::wire::name::LABELS_MAX;
 use crate::wire::query::{Query, Read};
 use crate::wire::response::{Known, Response};
 use crate::wire::rtype::{Class, Rcode, Type};
+pub use ahead::TOGETHER;
 use counters::{Counter, Counters};
 use guard::Fate;
 use rate_limit::Table;
@@ -63,7 +69,21 @@ pub struct Arrival<'a> {
 
 /// Everything that is reused from query to query. One per thread.
 pub struct Worker {
+    /// `TOGETHER` of them.
+    taken: Box<[Taken]>,
+    desk: Desk,
+}
+
+/// A message that was taken in.
+struct Taken {
+    read: Read,
     query: Query,
+    /// Of the query's name, where there is a query to answer.
+    hashes: Hashes,
+}
+
+/// What one reply needs after the other.
+struct Desk {
     answer: Answer,
     known: Known,
     dice: Seeded,
@@ -78,43 +98,71 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(seed: u64) -> Worker {
+        let taken = || Taken { read: Read::Silence, query: Query::new(), hashes: [0; LABELS_MAX + 2] };
         Worker {
-            query: Query::new(),
-            answer: Answer::new(),
-            known: Known::default(),
-            dice: Seeded::new(seed),
-            spare: Vec::with_capacity(crate::wire::name::NAME_MAX),
-            personal: false,
-            counters: Arc::default(),
-            limiter: None,
+            taken: (0..TOGETHER).map(|_| taken()).collect(),
+            desk: Desk {
+                answer: Answer::new(),
+                known: Known::default(),
+                dice: Seeded::new(seed),
+                spare: Vec::with_capacity(crate::wire::name::NAME_MAX),
+                personal: false,
+                counters: Arc::default(),
+                limiter: None,
+            },
         }
     }
 
     /// Replies are limited by this table from now on, if the settings say so.
     pub fn limit_by(&mut self, table: Arc<Table>) {
-        self.limiter = Some(table);
+        self.desk.limiter = Some(table);
     }
 
     /// Whether the answer written last may be another one for another source address: no cache may share it.
     pub fn is_personal(&self) -> bool {
-        self.personal
+        self.desk.personal
     }
 
-    /// Whether the query answered last asked for a keepalive (RFC 7828).
+    /// Whether the query that `respond` answered last asked for a keepalive (RFC 7828).
     pub fn keepalive_asked(&self) -> bool {
-        self.query.edns.as_ref().is_some_and(|edns| edns.keepalive)
+        self.taken[0].query.edns.as_ref().is_some_and(|edns| edns.keepalive)
     }
 
     /// What this worker counted; for another thread to read.
     pub fn counters(&self) -> Arc<Counters> {
-        self.counters.clone()
+        self.desk.counters.clone()
+    }
+
+    /// Takes in a message, at one of `TOGETHER` places.
+    pub fn take(&mut self, snapshot: &Snapshot, place: usize, packet: &[u8]) {
+        let taken = &mut self.taken[place];
+        taken.read = taken.query.read(packet);
+        if taken.read == Read::Query {
+            taken.query.name.hashes(&snapshot.key, &mut taken.hashes);
+        }
+    }
+
+    /// Asks for the memory that the replies to the first so many messages will be made from.
+    pub fn look_ahead(&self, snapshot: &Snapshot, count: usize) {
+        let queries = self.taken.iter().take(count).filter(|taken| taken.read == Read::Query);
+        ahead::look(snapshot, queries.map(|taken| (&taken.query.name, &taken.hashes)));
+    }
+
+    /// Writes the reply to the message taken in at a place, `arrival`, and returns its length, which is never beyond
+    /// `out`; 0 is silence.
+    pub fn reply(&mut self, snapshot: &Snapshot, place: usize, arrival: &Arrival<'_>, out: &mut [u8]) -> usize {
+        reply(snapshot, arrival, &self.taken[place], &mut self.desk, out)
     }
 }
 
-/// Writes the reply into `out` and returns its length, which is never beyond it; 0 is silence.
+/// Writes the reply to one message alone into `out` and returns its length, which is never beyond it; 0 is silence.
 pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
-    let read = worker.query.read(arrival.packet);
-    worker.counters.add(match arrival.transport {
+    worker.take(snapshot, 0, arrival.packet);
+    worker.reply(snapshot, 0, arrival, out)
+}
+
+fn reply(snapshot: &Snapshot, arrival: &Arrival<'_>, taken: &Taken, desk: &mut Desk, out: &mut [u8]) -> usize {
+    desk.counters.add(match arrival.transport {
         Transport::Udp => Counter::Udp,
         Transport::Tcp => Counter::Tcp,
         Transport::Tls => Counter::Tls,
@@ -122,66 +170,75 @@ pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, 
         Transport::Http3 => Counter::Http3,
         Transport::Quic => Counter::Quic,
     });
-    let query = &worker.query;
-    let rcode = match read {
+    let query = &taken.query;
+    let rcode = match taken.read {
         Read::Silence => {
-            worker.counters.add(Counter::Silent);
+            desk.counters.add(Counter::Silent);
             return 0;
         }
         Read::Refuse(rcode) => rcode,
         Read::CookieOnly => Rcode::NOERROR,
-        Read::Query if query.class == Class::CHAOS => return chaos::respond(snapshot, arrival, worker, out),
+        Read::Query if query.class == Class::CHAOS => return chaos::respond(snapshot, arrival, query, desk, out),
         // Transfers are refused, and so is whatever isn't asked of the Internet.
         Read::Query
             if matches!(query.rtype, Type::AXFR | Type::IXFR) || !matches!(query.class, Class::IN | Class::ANY) =>
         {
             Rcode::REFUSED
         }
-        Read::Query => return respond_to_query(snapshot, arrival, worker, out),
+        Read::Query => return respond_to_query(snapshot, arrival, taken, desk, out),
     };
     let mut opt = reply_opt(snapshot, arrival, query, rcode);
     if rcode == Rcode::REFUSED && snapshot.settings.extended_errors {
         let text = if query.class == Class::IN { "zone transfers are not served" } else { "only class IN is served" };
         opt = opt.map(|opt| ReplyOpt { extended_error: Some((extended_error::NOT_SUPPORTED, text)), ..opt });
     }
-    bare(snapshot, arrival, worker, rcode, opt, out)
+    bare(snapshot, arrival, query, desk, rcode, opt, out)
 }
 
 /// A reply without any set.
 fn bare(
     snapshot: &Snapshot,
     arrival: &Arrival<'_>,
-    worker: &mut Worker,
+    query: &Query,
+    desk: &mut Desk,
     rcode: Rcode,
     opt: Option<ReplyOpt<'_>>,
     out: &mut [u8],
 ) -> usize {
-    if guard::fate_of_bare(snapshot, arrival, worker, rcode) == Fate::Silence {
+    if guard::fate_of_bare(snapshot, arrival, query, desk, rcode) == Fate::Silence {
         return 0;
     }
-    let query = &worker.query;
-    worker.counters.rcode(rcode);
+    desk.counters.rcode(rcode);
     let echoed = &arrival.packet[..query.question_end];
     if out.len() < echoed.len() {
         return 0;
     }
     let name = if query.question_end > 12 { query.name.wire() } else { &[] };
-    let response = Response::begin(out, echoed.len(), echoed, name, &mut worker.known);
+    let response = Response::begin(out, echoed.len(), echoed, name, &mut desk.known);
     let questions = u16::from(query.question_end > 12);
     response.finish(flags(query, rcode, false, false), questions, |out, at| write_opt(opt.as_ref(), out, at))
 }
 
-fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
+#[inline]
+fn respond_to_query(
+    snapshot: &Snapshot,
+    arrival: &Arrival<'_>,
+    taken: &Taken,
+    desk: &mut Desk,
+    out: &mut [u8],
+) -> usize {
     let settings = &*snapshot.settings;
-    let client = client(snapshot, arrival.source, &worker.query);
-    let Worker { query, answer: found, known, dice, spare, personal, counters, limiter } = worker;
-    answer(snapshot, query, &client, dice, found);
+    let Taken { query, hashes, .. } = taken;
+    let client = client(snapshot, arrival.source, query);
+    let Desk { answer: found, known, dice, spare, personal, counters, limiter } = desk;
+    answer_hashed(snapshot, query, hashes, &client, dice, found);
     *personal = (found.scope > 0 && client.rule != ClientRule::ClientSubnet) || snapshot.zones.any_private();
     if found.upstream.is_some() {
         found.rcode = Rcode::SERVFAIL;
     }
     let limiter = limiter.as_deref();
-    let fate = guard::fate(settings, arrival, query, guard::reply_of(found, query.rtype), limiter, dice, counters);
+    let kind = || guard::reply_of(found, query.rtype);
+    let fate = guard::fate(settings, arrival, query, kind, limiter, dice, counters);
     match fate {
         Fate::Sent => {}
         Fate::Cut => guard::cut(found),
@@ -223,6 +280,7 @@ fn respond_to_query(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Wor
 }
 
 /// Who is asking: the client subnet, if it is there and believed, or else the source.
+#[inline]
 pub fn client(snapshot: &Snapshot, source: IpAddr, query: &Query) -> Client {
     let client = Client::at(snapshot, source);
     let Some(subnet) = query.edns.as_ref().and_then(|edns| edns.client_subnet.as_ref()) else { return client };
@@ -240,6 +298,7 @@ pub fn client(snapshot: &Snapshot, source: IpAddr, query: &Query) -> Client {
 }
 
 /// QR, the opcode, AA, TC and RD; no RA, no Z, no AD, CD as it came, and the lower bits of the response code.
+#[inline]
 fn flags(query: &Query, rcode: Rcode, authoritative: bool, truncated: bool) -> [u8; 2] {
     let high = 0x80
         | query.opcode << 3
@@ -250,6 +309,7 @@ fn flags(query: &Query, rcode: Rcode, authoritative: bool, truncated: bool) -> [
 }
 
 /// The OPT record that is due with a reply: one for each that came (RFC 6891, 6.1.1).
+#[inline]
 fn reply_opt<'s>(snapshot: &'s Snapshot, arrival: &Arrival<'_>, query: &Query, rcode: Rcode) -> Option<ReplyOpt<'s>> {
     let settings = &*snapshot.settings;
     let edns: &Edns = query.edns.as_ref()?;
@@ -295,6 +355,7 @@ fn extended_error_of(answer: &Answer) -> Option<(u16, &'static str)> {
     (answer.rcode == Rcode::REFUSED).then_some((extended_error::NOT_AUTHORITATIVE, ""))
 }
 
+#[inline]
 fn write_opt(opt: Option<&ReplyOpt<'_>>, out: &mut [u8], at: usize) -> (usize, u16) {
     match opt {
         None => (at, 0),

@@ -9,7 +9,7 @@ use crate::policy::{Choice, Member, MemberSet, Policy, Reason, Seen};
 use crate::snapshot::Snapshot;
 use crate::snapshot::fold::{ALIAS_LEVELS_MAX, Elsewhere};
 use crate::snapshot::group::{Alternative, Body, Group, Target};
-use crate::snapshot::image::{Found, Node, SetAt};
+use crate::snapshot::image::{Found, Node};
 use crate::snapshot::upstream::{Heard, STALE_TTL};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{ClientRule, Step, Unhealthy, Why};
@@ -23,6 +23,7 @@ const CHECKS_TOLD_MAX: usize = 8;
 
 impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     /// Gives what a node has of a type to the current name. False: there is nothing for this client.
+    #[inline(always)]
     pub fn give(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, found: Found, level: usize) -> bool {
         match found {
             Found::Set(set) => {
@@ -37,7 +38,12 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         let snapshot = self.snapshot;
         let group = &snapshot.image(zone).groups[number as usize];
         let (policy, healthy) = snapshot.candidates(zone, number);
-        let seen = self.seen(zone);
+        // Placing a client takes time: it is done for those policies that ask, and for whoever wants to know why.
+        let seen = if policy.depends_on_place() || self.why.wanted() {
+            self.seen(zone)
+        } else {
+            Seen::unplaced(&snapshot.geography, self.client.network)
+        };
         self.answer.policy = Some(policy.word());
         if self.why.wanted() {
             if policy.depends_on_place() {
@@ -145,20 +151,29 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     /// Several record sets, answering together under one TTL: the smallest.
     fn several(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, group: &'s Group, members: MemberSet) -> bool {
         let image = self.snapshot.image(zone);
-        let sets = |member: Member| -> Option<(SetAt, u32)> {
-            match group.members.get(member.index())?.body {
-                Body::Set(set) => Some((set, image.set(node, set).records().next()?.ttl)),
-                Body::Alias { .. } => None,
-            }
+        let set_of = |member: Member| match group.members.get(member.index())?.body {
+            Body::Set(set) => Some(set),
+            Body::Alias { .. } => None,
         };
-        let ttls = members.iter().filter_map(|member| Some(sets(member)?.1));
+        let ttls = members.iter().filter_map(|member| image.ttl(set_of(member)?));
         let (least, most) = ttls.fold((u32::MAX, 0), |(least, most), ttl| (least.min(ttl), most.max(ttl)));
         let ttl = (least != most).then_some(least);
         let first = ((u64::from(self.chooser.spin()) * members.len() as u64) >> 32) as usize;
+        let plain = self.chased.is_none() && !self.dnssec;
+        let mut item = None;
         for member in members.iter().skip(first).chain(members.iter().take(first)) {
-            if let Some((set, _)) = sets(member) {
+            let Some(set) = set_of(member) else { continue };
+            if !plain {
                 self.push_set(zone, node, rtype, set, ttl);
+                continue;
             }
+            // Without a chain or signatures, sets of one name differ in nothing but where they stand.
+            let mut item = *item.get_or_insert_with(|| self.item(zone, node, rtype, set, ttl));
+            if let What::Set { set: stands_at, .. } = &mut item.what {
+                *stands_at = set;
+            }
+            item.spin = self.spin();
+            self.push(item);
         }
         true
     }

@@ -3,7 +3,7 @@
 use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, UPSTREAM_TTL, Upstream, What};
 use crate::policy::Seen;
 use crate::snapshot::Snapshot;
-use crate::snapshot::image::{Flags, Found, Node, SetAt};
+use crate::snapshot::image::{Flags, Found, Node, NodeAt, SetAt};
 use crate::snapshot::locate::{Located, locate};
 use crate::snapshot::settings::{AnswerOrder, Any};
 use crate::snapshot::zones::ZoneNumber;
@@ -17,12 +17,16 @@ use crate::wire::rtype::{Rcode, Type};
 pub(super) struct Walk<'s, 'w, C, W> {
     pub snapshot: &'s Snapshot,
     pub query: &'w Query,
+    /// Of the query's name.
+    pub hashes: &'w Hashes,
     pub client: &'w Client,
     pub chooser: &'w mut C,
     pub answer: &'w mut Answer,
     pub why: &'w mut W,
     /// The name asked for now, where a chain has led away from the question's.
     pub chased: Option<NameAt>,
+    /// The node that has the question's own name.
+    pub exact: Option<(ZoneNumber, NodeAt)>,
     pub seen: Option<(bool, Seen<'s>)>,
     /// The zone for which the client's place was told.
     pub placed: Option<ZoneNumber>,
@@ -40,17 +44,31 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
     pub fn new(
         snapshot: &'s Snapshot,
         query: &'w Query,
+        hashes: &'w Hashes,
         client: &'w Client,
         chooser: &'w mut C,
         answer: &'w mut Answer,
         why: &'w mut W,
     ) -> Self {
         let dnssec = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
-        Walk { snapshot, query, client, chooser, answer, why, chased: None, seen: None, placed: None, dnssec }
+        Walk {
+            snapshot,
+            query,
+            hashes,
+            client,
+            chooser,
+            answer,
+            why,
+            chased: None,
+            exact: None,
+            seen: None,
+            placed: None,
+            dnssec,
+        }
     }
 
+    #[inline]
     pub fn go(&mut self) {
-        self.query.name.hashes(&self.snapshot.key, &mut self.answer.hashes);
         self.tell_client();
         let Some(mut zone) = self.nearest_zone() else {
             self.why.step(|| Step::NoZone);
@@ -82,7 +100,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         self.complete();
         // Proofs about a name of a chain are found before the sets of the names behind it.
         let section = |item: &Item| item.section as u8;
-        if !self.answer.items.is_sorted_by_key(section) {
+        if self.answer.items.len() > 1 && !self.answer.items.is_sorted_by_key(section) {
             self.answer.items.sort_by_key(section);
         }
         self.tell_outcome();
@@ -90,6 +108,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
     }
 
     /// DS belongs to the parent's side of a cut (RFC 4035, 3.1.4.1): the zone above is asked for it, if it is here.
+    #[inline(always)]
     fn nearest_zone(&self) -> Option<ZoneNumber> {
         let (name, hashes) = self.current();
         let zones = &self.snapshot.zones;
@@ -184,7 +203,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
     /// The name asked for now, in lower case, and its hashes.
     pub fn current(&self) -> (&QueryName, &Hashes) {
         match self.chased {
-            None => (&self.query.name, &self.answer.hashes),
+            None => (&self.query.name, self.hashes),
             Some(_) => (&self.answer.chased, &self.answer.chased_hashes),
         }
     }
@@ -194,6 +213,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         self.chased.map_or(Owner::Question(0), Owner::Named)
     }
 
+    #[inline(always)]
     fn one_name(&mut self, zone: ZoneNumber, first: bool) -> Next {
         let image = self.snapshot.image(zone);
         let rtype = self.query.rtype;
@@ -201,6 +221,9 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         match locate(image, name, hashes, rtype, &self.snapshot.key) {
             Located::Exact(node) => {
                 self.answer.authoritative |= first;
+                if first {
+                    self.exact = Some((zone, node.at));
+                }
                 self.at_node(zone, node, None)
             }
             Located::Wildcard { wildcard, encloser } => {
@@ -233,6 +256,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         }
     }
 
+    #[inline(always)]
     fn at_node(&mut self, zone: ZoneNumber, node: Node<'s>, encloser: Option<Node<'s>>) -> Next {
         let rtype = self.query.rtype;
         if let Some(found) = node.find(rtype) {
@@ -330,6 +354,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
     }
 
     /// Adds a set of the current name to the answer section, with its signatures where they are wanted.
+    #[inline]
     pub fn push_set(&mut self, zone: ZoneNumber, node: Node<'s>, rtype: Type, set: SetAt, ttl: Option<u32>) {
         // A DNAME that a chain went through may be what it ends at: once is said. A wildcard's set has many owners.
         let said = |item: &Item| {
@@ -339,25 +364,24 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         if self.chased.is_some() && !is_wildcard(node.name) && self.answer.items.iter().any(said) {
             return;
         }
-        let owner = self.owner();
-        let aligned = self.chased.is_none() && self.is_aligned(node);
         let spin = self.spin();
-        let item = Item {
-            section: Section::Answer,
-            owner,
-            what: What::Set { zone, node: node.at, set, rtype, aligned },
-            ttl,
-            required: true,
-            spin,
-        };
+        let item = Item { spin, ..self.item(zone, node, rtype, set, ttl) };
         self.push(item);
         if self.dnssec
             && rtype != Type::RRSIG
             && let Some(set) = node.signatures(rtype)
         {
-            let what = What::Set { zone, node: node.at, set, rtype: Type::RRSIG, aligned };
-            self.push(Item { what, spin: 0, ..item });
+            let signatures = self.item(zone, node, Type::RRSIG, set, ttl);
+            self.push(signatures);
         }
+    }
+
+    /// A set of the current name, for the answer section.
+    #[inline]
+    pub fn item(&self, zone: ZoneNumber, node: Node<'s>, rtype: Type, set: SetAt, ttl: Option<u32>) -> Item {
+        let aligned = self.chased.is_none() && (self.exact == Some((zone, node.at)) || self.is_aligned(node));
+        let what = What::Set { zone, node: node.at, set, rtype, aligned };
+        Item { section: Section::Answer, owner: self.owner(), what, ttl, required: true, spin: 0 }
     }
 
     /// Which record of a set comes first.

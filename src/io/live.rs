@@ -119,4 +119,17 @@ impl Responder for Live {
         let arrival = Arrival { packet: message, source, transport: self.transport, unix_time: self.unix_time };
         respond(&self.snapshot, &arrival, &mut self.worker, reply)
     }
+
+    fn take(&mut self, place: usize, message: &[u8]) {
+        self.worker.take(&self.snapshot, place, message);
+    }
+
+    fn look_ahead(&mut self, count: usize) {
+        self.worker.look_ahead(&self.snapshot, count);
+    }
+
+    fn reply(&mut self, place: usize, message: &[u8], source: IpAddr, reply: &mut [u8]) -> usize {
+        let arrival = Arrival { packet: message, source, transport: self.transport, unix_time: self.unix_time };
+        self.worker.reply(&self.snapshot, place, &arrival, reply)
+    }
 }

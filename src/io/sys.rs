@@ -197,18 +197,26 @@ impl Batch {
         Ok(self.received)
     }
 
+    /// A query of the batch.
+    pub fn packet(&self, index: usize) -> &[u8] {
+        &self.packets[index].0[..self.packet_length(index)]
+    }
+
+    fn packet_length(&self, index: usize) -> usize {
+        let header = &self.receive_headers[index];
+        match header.msg_hdr.msg_flags & libc::MSG_TRUNC {
+            0 => (header.msg_len as usize).min(QUERY_MAX),
+            _ => HEADER_LENGTH,
+        }
+    }
+
     /// A query of the batch, and the room for its reply; none where the kernel told no sender.
     pub fn exchange(&mut self, index: usize) -> Option<Exchange<'_>> {
         if index >= self.received || self.replies >= BATCH {
             return None;
         }
-        let header = &self.receive_headers[index];
-        let source = socket_address(&self.sources[index], header.msg_hdr.msg_namelen)?;
-        let length = match header.msg_hdr.msg_flags & libc::MSG_TRUNC {
-            0 => (header.msg_len as usize).min(QUERY_MAX),
-            _ => HEADER_LENGTH,
-        };
-        let packet = &self.packets[index].0[..length];
+        let source = socket_address(&self.sources[index], self.receive_headers[index].msg_hdr.msg_namelen)?;
+        let packet = &self.packets[index].0[..self.packet_length(index)];
         let reply = &mut self.answers[self.replies].0[..REPLY_MAX];
         Some(Exchange { packet, source, reply })
     }

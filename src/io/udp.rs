@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::Responder;
 use super::sys::{self, Batch, Wait};
+use crate::respond::TOGETHER;
 
 /// A worker without queries looks this often whether it is to stop, and lets go of an old snapshot.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
@@ -93,14 +94,21 @@ pub fn wake(socket: &UdpSocket) {
 
 fn answer(batch: &mut Batch, count: usize, responder: &mut impl Responder) {
     responder.begin();
-    for index in 0..count {
-        let Some(exchange) = batch.exchange(index) else { continue };
-        // Nobody can be reached at port 0; such a sender is forged.
-        if exchange.source.port() == 0 {
-            continue;
+    for first in (0..count).step_by(TOGETHER) {
+        let last = count.min(first + TOGETHER);
+        for index in first..last {
+            responder.take(index - first, batch.packet(index));
         }
-        let length = responder.respond(exchange.packet, exchange.source.ip(), exchange.reply);
-        batch.reply(index, length);
+        responder.look_ahead(last - first);
+        for index in first..last {
+            let Some(exchange) = batch.exchange(index) else { continue };
+            // Nobody can be reached at port 0; such a sender is forged.
+            if exchange.source.port() == 0 {
+                continue;
+            }
+            let length = responder.reply(index - first, exchange.packet, exchange.source.ip(), exchange.reply);
+            batch.reply(index, length);
+        }
     }
 }
 

@@ -11,7 +11,9 @@
 //!
 //! Route 53 Developer Guide, "Geolocation routing" and "Values specific for geolocation records".
 
-use super::{Choice, Member, MemberSet, Reason, Seen};
+use std::sync::Arc;
+
+use super::{Choice, Member, MemberSet, Ranking, Reason, Seen};
 use crate::geo::{Code, Place};
 use crate::model::record_set::Location;
 
@@ -23,6 +25,7 @@ pub struct Geolocation {
     countries: Box<[(Code, Member)]>,
     continents: Box<[(Code, Member)]>,
     default: Option<Member>,
+    pub(super) ranking: Option<Arc<Ranking>>,
 }
 
 impl Geolocation {
@@ -45,6 +48,7 @@ impl Geolocation {
             countries: countries.into(),
             continents: continents.into(),
             default,
+            ranking: None,
         }
     }
 

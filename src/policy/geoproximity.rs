@@ -15,7 +15,9 @@
 //!
 //! Route 53 Developer Guide, "Geoproximity routing", in its texts of April 2026 and April 2023, which differ.
 
-use super::{Choice, Member, MemberSet, Reason, Seen};
+use std::sync::Arc;
+
+use super::{Choice, Member, MemberSet, Ranking, Reason, Seen};
 use crate::geo::{Coordinates, Geography, Spot};
 use crate::model::record_set::Point;
 
@@ -54,6 +56,7 @@ pub struct Geoproximity {
     formula: BiasFormula,
     /// Nobody has a bias: straight lines through the globe then tell who is nearest.
     unbiased: bool,
+    pub(super) ranking: Option<Arc<Ranking>>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +84,7 @@ impl Geoproximity {
                 .collect(),
             formula,
             unbiased: members.iter().all(|&(_, bias)| bias == 0),
+            ranking: None,
         }
     }
 

@@ -11,7 +11,9 @@
 //!
 //! Route 53 Developer Guide, "Latency-based routing" and "Latency-based routing in private hosted zones".
 
-use super::{Choice, Member, MemberSet, Reason, Seen};
+use std::sync::Arc;
+
+use super::{Choice, Member, MemberSet, Ranking, Reason, Seen};
 use crate::geo::{Geography, RegionId};
 use crate::model::Id;
 
@@ -24,6 +26,7 @@ pub struct Latency {
     members: Box<[Named]>,
     /// The member of `cn-north-1`.
     chinese: MemberSet,
+    pub(super) ranking: Option<Arc<Ranking>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ impl Latency {
                 .map(|&name| Named { name: Id::from(name), region: geography.region_named(name) })
                 .collect(),
             chinese: chinese.collect(),
+            ranking: None,
         }
     }
 

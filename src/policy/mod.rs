@@ -12,6 +12,7 @@ pub mod latency;
 pub mod member;
 pub mod multivalue;
 pub mod odds;
+pub mod ranking;
 pub mod reason;
 pub mod simple;
 pub mod weighted;
@@ -31,6 +32,7 @@ pub use latency::Latency;
 pub use member::{MEMBERS_MAX, Member, MemberSet};
 pub use multivalue::Multivalue;
 pub use odds::Odds;
+pub use ranking::{Ranking, Rankings};
 pub use reason::Reason;
 pub use simple::Simple;
 pub use weighted::Weighted;
@@ -80,6 +82,11 @@ impl<'a> Seen<'a> {
     pub fn client(geography: &'a Geography, network: IpNet) -> Seen<'a> {
         let network = network.trunc();
         Seen { geography, place: geography.locate(network.network()), network, region_only: None }
+    }
+
+    /// A client for whom policies that go by its place aren't asked.
+    pub fn unplaced(geography: &'a Geography, network: IpNet) -> Seen<'a> {
+        Seen { geography, place: PlaceId::UNKNOWN, network: network.trunc(), region_only: None }
     }
 
     /// A client of a private zone, in a VPC of this region.
@@ -185,6 +192,34 @@ impl Policy {
         })
     }
 
+    /// The same with a table for every place of the geography, where it goes by places and a table is affordable.
+    pub fn ranked(mut self, members: &[&Routing], geography: &Geography, rankings: &mut Rankings) -> Policy {
+        let elsewhere = IpNet::from(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let at = |place| Seen { place, ..Seen::unplaced(geography, elsewhere) };
+        let mut table = |choose: &dyn Fn(MemberSet, &Seen<'_>) -> Choice| {
+            let choose = |healthy, place| choose(healthy, &at(place)).members().first();
+            rankings.of(format!("{members:?}"), geography.places(), members.len(), choose)
+        };
+        match &mut self {
+            Policy::Latency(latency) => latency.ranking = table(&|healthy, seen| latency.choose(healthy, seen)),
+            Policy::Geolocation(listed) => listed.ranking = table(&|healthy, seen| listed.choose(healthy, seen)),
+            Policy::Geoproximity(near) => near.ranking = table(&|healthy, seen| near.choose(healthy, seen)),
+            _ => {}
+        }
+        self
+    }
+
+    /// What the client's place says alone, if it decides and has been worked out.
+    #[inline]
+    fn ranking(&self) -> Option<&Ranking> {
+        match self {
+            Policy::Latency(latency) => latency.ranking.as_deref(),
+            Policy::Geolocation(geolocation) => geolocation.ranking.as_deref(),
+            Policy::Geoproximity(geoproximity) => geoproximity.ranking.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The word for it in zone files and in `explain`.
     pub fn word(&self) -> &'static str {
         match self {
@@ -201,6 +236,9 @@ impl Policy {
 
     /// Who answers this client. Members that no group has are ignored.
     pub fn choose(&self, healthy: MemberSet, seen: &Seen<'_>, dice: &mut dyn Dice) -> Choice {
+        if let (Some(ranking), None) = (self.ranking(), seen.region_only) {
+            return ranking.choose(healthy, seen.place);
+        }
         match self {
             Policy::Simple(simple) => simple.choose(),
             Policy::Weighted(weighted) => weighted.choose(healthy, dice),
@@ -229,6 +267,9 @@ impl Policy {
 
     /// The length of the widest network around the client that fares alike; 0 where the client doesn't matter.
     pub fn scope(&self, healthy: MemberSet, seen: &Seen<'_>) -> u8 {
+        if let Some(ranking) = self.ranking() {
+            return seen.scope(|place| ranking.choose(healthy, place));
+        }
         match self {
             Policy::Simple(_) | Policy::Weighted(_) | Policy::Failover(_) | Policy::Multivalue(_) => 0,
             Policy::Latency(latency) => seen.scope(|place| latency.choose(healthy, &Seen { place, ..*seen })),
@@ -242,7 +283,8 @@ impl Policy {
         }
     }
 
-    /// Whether the client's place decides: a table from places to choices then stands for `choose`.
+    /// Whether the client's place decides.
+    #[inline]
     pub fn depends_on_place(&self) -> bool {
         matches!(self, Policy::Latency(_) | Policy::Geolocation(_) | Policy::Geoproximity(_))
     }

@@ -1,9 +1,10 @@
 //! Questions of class CHAOS: who this server is, if it is to tell (RFC 4892).
 
 use super::guard::{self, Fate};
-use super::{Arrival, Worker, bare, flags, reply_opt, write_opt};
+use super::{Arrival, Desk, bare, flags, reply_opt, write_opt};
 use crate::snapshot::Snapshot;
 use crate::wire::edns::ReplyOpt;
+use crate::wire::query::Query;
 use crate::wire::response::{Owner, Response, Section};
 use crate::wire::rtype::{Rcode, Type};
 
@@ -12,9 +13,14 @@ const IDENTITY: [&[u8]; 2] = [b"\x08hostname\x04bind\0", b"\x02id\x06server\0"];
 /// Bytes before the class in a record whose owner is a pointer.
 const CLASS_AT: usize = 4;
 
-pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, out: &mut [u8]) -> usize {
+pub(super) fn respond(
+    snapshot: &Snapshot,
+    arrival: &Arrival<'_>,
+    query: &Query,
+    desk: &mut Desk,
+    out: &mut [u8],
+) -> usize {
     let settings = &*snapshot.settings;
-    let query = &worker.query;
     let name = query.name.wire();
     let text = if VERSION.contains(&name) {
         settings.chaos_version.as_deref()
@@ -25,20 +31,18 @@ pub fn respond(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, 
     };
     let Some(text) = text.filter(|text| !text.is_empty() && text.len() <= usize::from(u8::MAX)) else {
         let opt = reply_opt(snapshot, arrival, query, Rcode::REFUSED);
-        return bare(snapshot, arrival, worker, Rcode::REFUSED, opt, out);
+        return bare(snapshot, arrival, query, desk, Rcode::REFUSED, opt, out);
     };
-    if guard::fate_of_bare(snapshot, arrival, worker, Rcode::NOERROR) == Fate::Silence {
+    if guard::fate_of_bare(snapshot, arrival, query, desk, Rcode::NOERROR) == Fate::Silence {
         return 0;
     }
-    let query = &worker.query;
-    let name = query.name.wire();
     let opt = reply_opt(snapshot, arrival, query, Rcode::NOERROR);
     let limit = out.len().min(super::UDP_PLAIN_MAX) - opt.as_ref().map_or(0, ReplyOpt::len).min(out.len()).min(256);
     if limit < query.question_end {
         return 0;
     }
-    worker.counters.rcode(Rcode::NOERROR);
-    let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], name, &mut worker.known);
+    desk.counters.rcode(Rcode::NOERROR);
+    let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], name, &mut desk.known);
     let mut truncated = false;
     if matches!(query.rtype, Type::TXT | Type::ANY) {
         let mut data = [0; 1 + u8::MAX as usize];

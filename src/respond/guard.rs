@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::counters::{Counter, Counters};
 use super::rate_limit::{Reply, Table, Verdict};
-use super::{Arrival, Transport, Worker};
+use super::{Arrival, Desk, Transport};
 use crate::answer::{Answer, What};
 use crate::dice::Dice;
 use crate::snapshot::rate_limit::{Kind, Mode};
@@ -43,18 +43,25 @@ pub fn reply_of(found: &Answer, rtype: Type) -> Reply {
 }
 
 /// What becomes of a reply without any set, or one of class CHAOS.
-pub fn fate_of_bare(snapshot: &Snapshot, arrival: &Arrival<'_>, worker: &mut Worker, rcode: Rcode) -> Fate {
+pub(super) fn fate_of_bare(
+    snapshot: &Snapshot,
+    arrival: &Arrival<'_>,
+    query: &Query,
+    desk: &mut Desk,
+    rcode: Rcode,
+) -> Fate {
     let kind = if rcode == Rcode::NOERROR { Kind::Answer } else { Kind::Error };
     let reply = Reply { kind, zone: 0, node: 0, rtype: 0 };
-    let Worker { query, dice, counters, limiter, .. } = worker;
-    fate(&snapshot.settings, arrival, query, reply, limiter.as_deref(), dice, counters)
+    let Desk { dice, counters, limiter, .. } = desk;
+    fate(&snapshot.settings, arrival, query, || reply, limiter.as_deref(), dice, counters)
 }
 
+#[inline]
 pub fn fate(
     settings: &Settings,
     arrival: &Arrival<'_>,
     query: &Query,
-    reply: Reply,
+    reply: impl Fn() -> Reply,
     limiter: Option<&Table>,
     dice: &mut impl Dice,
     counters: &Counters,
@@ -65,6 +72,7 @@ pub fn fate(
     {
         return Fate::Sent;
     }
+    let reply = reply();
     if table.count(limit, arrival.source, reply, arrival.unix_time) == Verdict::Within {
         return Fate::Sent;
     }
@@ -103,6 +111,7 @@ pub fn cut(found: &mut Answer) {
 }
 
 /// How long a reply may be to who may have forged its source.
+#[inline]
 pub fn size_max(settings: &Settings, arrival: &Arrival<'_>, query: &Query) -> usize {
     let max = settings.udp_max_without_cookie;
     if arrival.transport != Transport::Udp

@@ -4,12 +4,14 @@ use crate::answer::{Answer, Item, Owner, What};
 use crate::snapshot::Snapshot;
 use crate::snapshot::image::{Found, Node};
 use crate::snapshot::zones::ZoneNumber;
+use crate::wire::fragment::QUESTION_AT;
 use crate::wire::layout::target;
 use crate::wire::name::{NAME_MAX, is_under};
 use crate::wire::response::{Full, Owner as Written, Response, Section};
 use crate::wire::rtype::Type;
 
 /// Writes all items that fit. Returns whether one is missing that had to be there. `spare` is room for a name.
+#[inline]
 pub fn items(snapshot: &Snapshot, answer: &Answer, response: &mut Response<'_, '_>, spare: &mut Vec<u8>) -> bool {
     for item in &answer.items {
         match write(snapshot, answer, item, response, spare) {
@@ -21,6 +23,7 @@ pub fn items(snapshot: &Snapshot, answer: &Answer, response: &mut Response<'_, '
     false
 }
 
+#[inline]
 fn write(
     snapshot: &Snapshot,
     answer: &Answer,
@@ -31,6 +34,12 @@ fn write(
     match item.what {
         What::Set { zone, node, set, aligned, .. } => {
             let image = snapshot.image(zone);
+            if let Owner::Question(skip) = item.owner
+                && let Some(set) = image.plain_set(set)
+            {
+                let owner_at = QUESTION_AT + usize::from(skip);
+                return response.plain_set(item.section, owner_at, set, item.ttl, item.spin);
+            }
             let node = image.node(node);
             let owner = owner(answer, item.owner, node);
             response.set(item.section, owner, aligned, image.set(node, set), item.ttl, item.spin)
@@ -67,6 +76,7 @@ fn write(
     }
 }
 
+#[inline]
 fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Written<'a> {
     match owner {
         Owner::Question(skip) => Written::Question(skip),

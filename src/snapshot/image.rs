@@ -127,6 +127,7 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    #[inline]
     fn read(arena: &'a [u8], at: NodeAt) -> Node<'a> {
         let start = at.0 as usize;
         let head = &arena[start..start + NODE_HEAD];
@@ -231,6 +232,17 @@ impl ZoneImage {
     /// The node of a name in lower case, by the name's hash.
     #[inline]
     pub fn find(&self, name: &[u8], hash: u64) -> Option<Node<'_>> {
+        self.probe(hash, |node| node.name == name)
+    }
+
+    /// The wildcard right below a name, by the wildcard's hash.
+    pub fn find_wildcard(&self, parent: &[u8], hash: u64) -> Option<Node<'_>> {
+        self.probe(hash, |node| node.name.strip_prefix(b"\x01*") == Some(parent))
+    }
+
+    /// The node with this hash that is the one looked for.
+    #[inline]
+    fn probe(&self, hash: u64, is_it: impl Fn(&Node<'_>) -> bool) -> Option<Node<'_>> {
         let tag = hash as u32;
         let mut index = home(hash, self.slots.len());
         loop {
@@ -240,7 +252,7 @@ impl ZoneImage {
             }
             if slot.tag == tag {
                 let node = self.node(NodeAt(slot.node));
-                if node.name == name {
+                if is_it(&node) {
                     return Some(node);
                 }
             }
@@ -248,31 +260,38 @@ impl ZoneImage {
         }
     }
 
-    /// The wildcard right below a name, by the wildcard's hash.
-    pub fn find_wildcard(&self, parent: &[u8], hash: u64) -> Option<Node<'_>> {
-        let tag = hash as u32;
-        let mut index = home(hash, self.slots.len());
-        loop {
-            let slot = self.slots[index];
-            if slot.node == 0 {
-                return None;
-            }
-            if slot.tag == tag {
-                let node = self.node(NodeAt(slot.node));
-                if node.name.strip_prefix(b"\x01*") == Some(parent) {
-                    return Some(node);
-                }
-            }
-            index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
-        }
+    /// Where a name with this hash stands, if the first place of the table that it may be at has one; 0 is nowhere.
+    #[inline]
+    pub(super) fn first_guess(&self, hash: u64) -> u32 {
+        self.slots[home(hash, self.slots.len())].node
+    }
+
+    /// A byte of the arena, for nothing but having it read.
+    #[inline]
+    pub(super) fn touch(&self, at: usize) -> u8 {
+        self.arena.get(at).copied().unwrap_or(0)
     }
 
     pub fn origin_labels(&self) -> usize {
         usize::from(self.origin_labels)
     }
 
+    #[inline]
     pub fn set<'a>(&'a self, owner: Node<'a>, at: SetAt) -> Fragment<'a> {
         Fragment::read(owner.name, &self.arena[at.0 as usize..])
+    }
+
+    /// A set, if it has no compressed names: then it is the same whoever owns it, and no owner is looked up for it.
+    #[inline]
+    pub fn plain_set(&self, at: SetAt) -> Option<Fragment<'_>> {
+        let fragment = Fragment::read(&[], &self.arena[at.0 as usize..]);
+        if fragment.is_plain() { Some(fragment) } else { None }
+    }
+
+    /// The TTL of a set's first record, which all its records share.
+    #[inline]
+    pub fn ttl(&self, at: SetAt) -> Option<u32> {
+        Fragment::first_ttl(&self.arena[at.0 as usize..])
     }
 
     /// The SOA as negative answers show it.

@@ -21,7 +21,7 @@ pub enum Located<'z> {
 }
 
 /// Where a name leads in a zone that it lies in.
-#[inline]
+#[inline(always)]
 pub fn locate<'z>(image: &'z ZoneImage, name: &QueryName, hashes: &Hashes, rtype: Type, key: &HashKey) -> Located<'z> {
     if let Some(node) = image.find(name.wire(), hashes[0]) {
         return match node.cover() {

@@ -4,6 +4,7 @@
 //! shares what stayed the same.
 
 mod across;
+pub mod ahead;
 mod behind;
 mod build;
 pub mod denial;
@@ -82,7 +83,7 @@ impl Snapshot {
         let Parts { settings, key, images, geography, shared, verdicts } = parts;
         let vpcs = Vpcs::of(&shared, &images);
         let zones = Zones::new(images, &key, &vpcs.by_id);
-        let compiler = Compiler::new(&geography, &shared, &settings);
+        let mut compiler = Compiler::new(&geography, &shared, &settings);
         let policies = zones.steered().iter().map(|&zone| compiler.policies(zones.image(zone))).collect();
         let healthy = Healthy::fold(&zones, &verdicts, &key);
         Snapshot {
@@ -124,7 +125,7 @@ impl Snapshot {
     /// is not for the same name and clients.
     pub fn with_zone(&self, old: &Arc<ZoneImage>, new: Arc<ZoneImage>) -> Option<Snapshot> {
         let (zones, changed) = self.zones.with(&self.key, old, new)?;
-        let compiler = Compiler::new(&self.geography, &self.shared, &self.settings);
+        let mut compiler = Compiler::new(&self.geography, &self.shared, &self.settings);
         let policies = zones.steered().iter().map(|&zone| match zone {
             zone if zone == changed => compiler.policies(zones.image(zone)),
             same => self.policies[self.zones.steered_number(same)].clone(),
@@ -143,7 +144,7 @@ impl Snapshot {
 
     /// The same with another geography: zones are shared, policies made anew.
     pub fn with_geography(&self, geography: Arc<Geography>) -> Snapshot {
-        let compiler = Compiler::new(&geography, &self.shared, &self.settings);
+        let mut compiler = Compiler::new(&geography, &self.shared, &self.settings);
         let policies = self.zones.steered().iter().map(|&zone| compiler.policies(self.image(zone))).collect();
         Snapshot { geography, policies, ..self.clone() }
     }
@@ -271,6 +272,7 @@ struct Compiler<'a> {
     geography: &'a Geography,
     collections: BTreeMap<Id, Arc<CidrMap>>,
     settings: policy::Settings,
+    rankings: policy::Rankings,
 }
 
 impl<'a> Compiler<'a> {
@@ -286,16 +288,18 @@ impl<'a> Compiler<'a> {
                 },
                 unlisted_location: settings.unlisted_location,
             },
+            rankings: policy::Rankings::default(),
         }
     }
 
     /// The policies of a zone's groups. A group that makes no policy has been reported as an error before; should it
     /// be served all the same, its first member stands for it.
-    fn policies(&self, image: &ZoneImage) -> Arc<[Policy]> {
+    fn policies(&mut self, image: &ZoneImage) -> Arc<[Policy]> {
         let with = policy::With { geography: self.geography, collections: &self.collections, settings: self.settings };
         let policy = |group: &group::Group| {
             let routing: Vec<_> = group.members.iter().map(|member| &member.routing).collect();
-            Policy::new(&routing, &with).unwrap_or(Policy::Simple(Simple))
+            let policy = Policy::new(&routing, &with).unwrap_or(Policy::Simple(Simple));
+            policy.ranked(&routing, self.geography, &mut self.rankings)
         };
         image.groups.iter().map(policy).collect()
     }

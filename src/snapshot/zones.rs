@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ahead::WORTH_BYTES;
 use super::image::{ZoneImage, home};
 use crate::model::Id;
 use crate::model::zone::Visibility;
@@ -31,6 +32,7 @@ pub struct Zones {
     any_private: bool,
     any_public: bool,
     groups: u32,
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -94,6 +96,7 @@ impl Zones {
         Zones {
             any_private: entries.iter().any(|entry| entry.vpcs.is_some()),
             any_public: entries.iter().any(|entry| entry.vpcs.is_none()),
+            bytes: entries.iter().map(|entry| entry.image.bytes()).sum(),
             entries: entries.into_boxed_slice(),
             slots: slots.into(),
             steered: steered.into(),
@@ -117,6 +120,7 @@ impl Zones {
         let number = same_name.find(|&number| is_old(number))?;
         let mut entries = self.entries.clone();
         let (before, after) = (old.groups.len() as u32, new.groups.len() as u32);
+        let bytes = (self.bytes + new.bytes()).saturating_sub(old.bytes());
         entries[number as usize].image = new;
         let steered: Box<[ZoneNumber]> = if (before == 0) == (after == 0) {
             self.steered.clone()
@@ -132,7 +136,7 @@ impl Zones {
         }
         let groups = self.groups - before + after;
         let slots = self.slots.clone();
-        Some((Zones { entries, slots, steered, groups, ..*self }, ZoneNumber(number)))
+        Some((Zones { entries, slots, steered, groups, bytes, ..*self }, ZoneNumber(number)))
     }
 
     pub fn len(&self) -> usize {
@@ -141,6 +145,11 @@ impl Zones {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether names are spread over more memory than a processor's caches hold.
+    pub(super) fn is_worth_looking_ahead(&self) -> bool {
+        self.bytes > WORTH_BYTES
     }
 
     pub fn any_private(&self) -> bool {
@@ -174,6 +183,7 @@ impl Zones {
         (0..self.entries.len() as u32).map(ZoneNumber)
     }
 
+    #[inline]
     pub fn image(&self, zone: ZoneNumber) -> &ZoneImage {
         &self.entries[zone.0 as usize].image
     }
@@ -187,9 +197,24 @@ impl Zones {
         (self.entries[zone.0 as usize].first_group + group) as usize
     }
 
+    /// The zone that a name is probably in, from the hashes alone and nothing that takes long: a hint.
+    #[inline]
+    pub(super) fn first_guess(&self, name: &QueryName, hashes: &Hashes) -> u32 {
+        let labels = name.labels();
+        let guesses = hashes[labels.saturating_sub(self.most_labels)..=labels].iter();
+        let mut entries = guesses.map(|&hash| self.slots[home(hash, self.slots.len())].entry);
+        entries.find(|&entry| entry != 0).unwrap_or(0)
+    }
+
+    /// The zone of a guess.
+    #[inline]
+    pub(super) fn guessed(&self, entry: u32) -> Option<&ZoneImage> {
+        self.entries.get(entry.checked_sub(1)? as usize).map(|entry| &*entry.image)
+    }
+
     /// The zone for a name, its first `skip` labels left aside. In a VPC the most specific private zone it sees comes
     /// first, and hides everything else; then the most specific public zone.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, name: &QueryName, hashes: &Hashes, skip: usize, vpc: Option<VpcNumber>) -> Option<ZoneNumber> {
         if self.any_private && vpc.is_some() {
             let private = self.longest(name, hashes, skip, |entry| match (&entry.vpcs, vpc) {
@@ -206,7 +231,7 @@ impl Zones {
         self.longest(name, hashes, skip, |entry| entry.vpcs.is_none())
     }
 
-    #[inline]
+    #[inline(always)]
     fn longest(
         &self,
         name: &QueryName,
@@ -215,10 +240,18 @@ impl Zones {
         seen: impl Fn(&Entry) -> bool,
     ) -> Option<ZoneNumber> {
         let labels = name.labels();
-        (labels.saturating_sub(self.most_labels).max(skip)..=labels)
-            .find_map(|skip| self.at(name.suffix(skip), hashes[skip], &seen))
+        let mut skip = labels.saturating_sub(self.most_labels).max(skip);
+        while skip <= labels {
+            let found = self.at(name.suffix(skip), hashes[skip], &seen);
+            if found.is_some() {
+                return found;
+            }
+            skip += 1;
+        }
+        None
     }
 
+    #[inline(always)]
     fn at(&self, origin: &[u8], hash: u64, seen: impl Fn(&Entry) -> bool) -> Option<ZoneNumber> {
         let mut number = self.first_at(origin, hash)?;
         while number != NONE {

@@ -30,6 +30,8 @@ pub const POINTER_MAX: usize = 0x3fff;
 pub const RECORD_FIXED: usize = 10;
 /// An owner pointer and the fixed part.
 pub const RECORD_HEAD: usize = 2 + RECORD_FIXED;
+/// Where the TTL stands in a record: behind an owner pointer, type and class.
+const TTL_AT: usize = 6;
 /// The header of a stored fragment.
 const STORED_HEAD: usize = 8;
 
@@ -46,7 +48,16 @@ pub struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
+    /// The TTL of the first record of a stored fragment.
+    #[inline]
+    pub fn first_ttl(stored: &[u8]) -> Option<u32> {
+        let fixup_bytes = 2 * usize::from(u16::from_le_bytes([stored[2], stored[3]]));
+        let ttl = stored.get(STORED_HEAD + fixup_bytes + TTL_AT..)?.first_chunk()?;
+        if stored[..2] == [0, 0] { None } else { Some(u32::from_be_bytes(*ttl)) }
+    }
+
     /// Reads a fragment that `render` stored.
+    #[inline]
     pub fn read(owner: &'a [u8], stored: &'a [u8]) -> Fragment<'a> {
         let count = u16::from_le_bytes([stored[0], stored[1]]);
         let fixup_bytes = 2 * usize::from(u16::from_le_bytes([stored[2], stored[3]]));
@@ -56,8 +67,15 @@ impl<'a> Fragment<'a> {
     }
 
     /// A fragment without compressed names reads the same in every message.
+    #[inline]
     pub fn is_plain(&self) -> bool {
         self.fixups.is_empty()
+    }
+
+    /// Whether it is a CNAME alone.
+    #[inline]
+    pub fn is_cname(&self) -> bool {
+        self.count == 1 && self.bytes.get(2..4) == Some(&Type::CNAME.0.to_be_bytes())
     }
 
     pub fn fixups(&self) -> impl Iterator<Item = usize> + 'a {

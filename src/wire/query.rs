@@ -85,6 +85,7 @@ impl Query {
     }
 
     /// Reads a packet over whatever this held before.
+    #[inline]
     pub fn read(&mut self, packet: &[u8]) -> Read {
         let Some(header) = packet.first_chunk::<HEADER>() else { return Read::Silence };
         let &[id_high, id_low, flags_high, flags_low, counts @ ..] = header;
@@ -148,7 +149,11 @@ impl Query {
     }
 
     /// Reads the sections of a query from `at` to the packet's end.
+    #[inline]
     fn read_records(&mut self, packet: &[u8], at: usize, counts: Counts) -> Result<(), Rcode> {
+        if (counts.answers | counts.authorities | counts.additionals) == 0 {
+            return if at == packet.len() { Ok(()) } else { Err(Rcode::FORMERR) };
+        }
         // RFC 1995, 3: an IXFR says in its authority section which version of the zone the client has.
         let authorities = if self.rtype == Type::IXFR && counts.questions == 1 { 1 } else { 0 };
         if counts.answers != 0 || counts.authorities > authorities {

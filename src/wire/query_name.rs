@@ -72,7 +72,7 @@ impl QueryName {
     }
 
     /// Reads the uncompressed name at the front of these bytes. Returns its length; without a whole name, this is the root.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(&mut self, bytes: &[u8]) -> Option<usize> {
         let (mut at, mut labels) = (0, 0);
         while let Some(&length) = bytes.get(at) {

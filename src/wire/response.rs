@@ -52,29 +52,32 @@ pub struct Response<'o, 'k> {
     /// No set may go beyond this.
     limit: usize,
     question_name: usize,
-    /// Whether the question came in lower case, as fragments are rendered.
-    lower: bool,
+    /// The question's name in lower case, as fragments are rendered.
+    lower: &'k [u8],
     counts: [u16; 3],
     known: &'k mut Known,
     question_known: bool,
+    /// Where the name stands that the CNAME linked last points at; 0 where none was.
+    target: usize,
 }
 
 impl<'o, 'k> Response<'o, 'k> {
     /// Begins with the question's header and the question, as they came. `lower` is the question's name in lower case.
-    pub fn begin(out: &'o mut [u8], limit: usize, question: &[u8], lower: &[u8], known: &'k mut Known) -> Self {
+    #[inline]
+    pub fn begin(out: &'o mut [u8], limit: usize, question: &[u8], lower: &'k [u8], known: &'k mut Known) -> Self {
         let length = question.len().min(out.len());
         out[..length].copy_from_slice(&question[..length]);
         known.count = 0;
-        let name = question.get(QUESTION_AT..QUESTION_AT + lower.len());
         Response {
             limit: limit.min(out.len()),
             out,
             length,
             question_name: lower.len(),
-            lower: name == Some(lower),
+            lower,
             counts: [0; 3],
             known,
             question_known: false,
+            target: 0,
         }
     }
 
@@ -93,6 +96,7 @@ impl<'o, 'k> Response<'o, 'k> {
 
     /// Adds a set. `aligned`: the fragment was rendered for a name whose end is the question's end.
     /// `spin` says which record comes first, where the order may change; `ttl` replaces the set's own.
+    #[inline]
     pub fn set(
         &mut self,
         section: Section,
@@ -104,24 +108,77 @@ impl<'o, 'k> Response<'o, 'k> {
     ) -> Result<(), Full> {
         let start = self.length;
         match owner {
-            Owner::Question(skip) if fragment.is_plain() || (aligned && self.lower && self.in_reach(&fragment)) => {
-                self.link(fragment, QUESTION_AT + usize::from(skip), fragment.count, spin)?;
+            Owner::Question(skip) if fragment.is_plain() => {
+                return self.plain_set(section, QUESTION_AT + usize::from(skip), fragment, ttl, spin);
+            }
+            Owner::Question(skip) if aligned && self.in_reach(&fragment) && self.is_lower() => {
+                self.link(fragment, QUESTION_AT + usize::from(skip), fragment.count)?;
+            }
+            // What a CNAME points at comes right behind it: its name stands there already.
+            Owner::Name(name) if self.target != 0 && fragment.is_plain() && self.spells(self.target as u16, name) => {
+                return self.plain_set(section, self.target, fragment, ttl, spin);
             }
             _ => self.spell(owner, fragment)?,
         }
+        self.added(section, start, fragment, ttl);
+        Ok(())
+    }
+
+    /// Adds a set without compressed names, under the name that stands at `owner_at`.
+    #[inline(always)]
+    pub fn plain_set(
+        &mut self,
+        section: Section,
+        owner_at: usize,
+        fragment: Fragment<'_>,
+        ttl: Option<u32>,
+        spin: u32,
+    ) -> Result<(), Full> {
+        let start = self.length;
+        let end = start + fragment.bytes.len();
+        if end > self.limit {
+            return Err(Full);
+        }
+        let place = &mut self.out[start..end];
+        if fragment.count > 1 && spin != 0 {
+            let (front, back) = fragment.bytes.split_at(turn(&fragment, spin));
+            place[..back.len()].copy_from_slice(back);
+            place[back.len()..].copy_from_slice(front);
+        } else {
+            place.copy_from_slice(fragment.bytes);
+        }
+        if owner_at != QUESTION_AT {
+            point_at(owner_at, place, fragment.count);
+        }
+        self.length = end;
+        self.added(section, start, fragment, ttl);
+        Ok(())
+    }
+
+    /// A set was written from `start` on.
+    #[inline]
+    fn added(&mut self, section: Section, start: usize, fragment: Fragment<'_>, ttl: Option<u32>) {
         self.counts[section as usize] += fragment.count;
         if let Some(ttl) = ttl {
             self.replace_ttls(start, fragment.count, ttl);
         }
-        Ok(())
+        self.target = match fragment.is_cname() && start + RECORD_HEAD <= POINTER_MAX {
+            true if self.out[start] >= 0xc0 => start + RECORD_HEAD,
+            _ => 0,
+        };
+    }
+
+    /// Whether the question came in lower case.
+    fn is_lower(&self) -> bool {
+        self.out.get(QUESTION_AT..QUESTION_AT + self.lower.len()) == Some(self.lower)
     }
 
     /// Adds a referral: `servers` records for AUTHORITY, glue for ADDITIONAL. `skip` leads from the question to the cut.
     pub fn referral(&mut self, skip: u8, servers: u16, fragment: Fragment<'_>) -> Result<(), Full> {
-        if !self.lower || !self.in_reach(&fragment) {
+        if !self.is_lower() || !self.in_reach(&fragment) {
             return Err(Full);
         }
-        self.link(fragment, QUESTION_AT + usize::from(skip), servers, 0)?;
+        self.link(fragment, QUESTION_AT + usize::from(skip), servers)?;
         self.counts[Section::Authority as usize] += servers;
         self.counts[Section::Additional as usize] += fragment.count - servers;
         Ok(())
@@ -151,39 +208,25 @@ impl<'o, 'k> Response<'o, 'k> {
     }
 
     /// Copies a fragment in and moves its pointers. The first `owned` records are the owner's.
-    #[inline]
-    fn link(&mut self, fragment: Fragment<'_>, owner_at: usize, owned: u16, spin: u32) -> Result<(), Full> {
+    fn link(&mut self, fragment: Fragment<'_>, owner_at: usize, owned: u16) -> Result<(), Full> {
         let (start, end) = (self.length, self.length + fragment.bytes.len());
         if end > self.limit {
             return Err(Full);
         }
         let place = &mut self.out[start..end];
-        if fragment.count > 1 && spin != 0 && fragment.is_plain() {
-            let (front, back) = fragment.bytes.split_at(turn(&fragment, spin));
-            place[..back.len()].copy_from_slice(back);
-            place[back.len()..].copy_from_slice(front);
-        } else {
-            place.copy_from_slice(fragment.bytes);
-        }
+        place.copy_from_slice(fragment.bytes);
         if owner_at != QUESTION_AT {
-            let mut at = 0;
-            for _ in 0..owned {
-                place[at] = 0xc0 | (owner_at >> 8) as u8;
-                place[at + 1] = owner_at as u8;
-                at += RECORD_HEAD + usize::from(u16::from_be_bytes([place[at + 10], place[at + 11]]));
-            }
+            point_at(owner_at, place, owned);
         }
-        if !fragment.is_plain() {
-            let home = fragment.home();
-            let question_shift = self.question_name - fragment.owner.len();
-            let fragment_shift = start.wrapping_sub(home);
-            if question_shift | fragment_shift != 0 {
-                for fixup in fragment.fixups() {
-                    let pointer = usize::from(u16::from_be_bytes([place[fixup] & 0x3f, place[fixup + 1]]));
-                    let shift = if pointer < home { question_shift } else { fragment_shift };
-                    let moved = pointer.wrapping_add(shift) | 0xc000;
-                    place[fixup..fixup + 2].copy_from_slice(&(moved as u16).to_be_bytes());
-                }
+        let home = fragment.home();
+        let question_shift = self.question_name - fragment.owner.len();
+        let fragment_shift = start.wrapping_sub(home);
+        if question_shift | fragment_shift != 0 {
+            for fixup in fragment.fixups() {
+                let pointer = usize::from(u16::from_be_bytes([place[fixup] & 0x3f, place[fixup + 1]]));
+                let shift = if pointer < home { question_shift } else { fragment_shift };
+                let moved = pointer.wrapping_add(shift) | 0xc000;
+                place[fixup..fixup + 2].copy_from_slice(&(moved as u16).to_be_bytes());
             }
         }
         self.length = end;
@@ -335,7 +378,7 @@ impl<'o, 'k> Response<'o, 'k> {
 
     /// Takes back everything after `mark`.
     pub fn rewind(&mut self, mark: Mark) {
-        (self.length, self.counts) = (mark.length, mark.counts);
+        (self.length, self.counts, self.target) = (mark.length, mark.counts, 0);
         self.known.count = mark.known;
         self.question_known = mark.question_known;
     }
@@ -346,6 +389,7 @@ impl<'o, 'k> Response<'o, 'k> {
 
     /// Writes flags and counts, lets `tail` append what has its place reserved behind the limit, and ends.
     /// `tail` gets the buffer and where to write; it returns the new end and how many records it added.
+    #[inline]
     pub fn finish(self, flags: [u8; 2], questions: u16, tail: impl FnOnce(&mut [u8], usize) -> (usize, u16)) -> usize {
         let (length, added) = tail(self.out, self.length);
         self.out[2..4].copy_from_slice(&flags);
@@ -365,6 +409,16 @@ pub struct Mark {
     counts: [u16; 3],
     known: usize,
     question_known: bool,
+}
+
+/// Makes the first so many records of a linked set those of the name that stands at `owner_at`.
+fn point_at(owner_at: usize, place: &mut [u8], records: u16) {
+    let mut at = 0;
+    for _ in 0..records {
+        place[at] = 0xc0 | (owner_at >> 8) as u8;
+        place[at + 1] = owner_at as u8;
+        at += RECORD_HEAD + usize::from(u16::from_be_bytes([place[at + 10], place[at + 11]]));
+    }
 }
 
 /// Where the record begins that a turned set starts with.
@@ -445,7 +499,8 @@ mod tests {
         for (limit, fits) in [(19 + 32, true), (19 + 31, false)] {
             for owner in [Owner::Question(0), Owner::Name(&wire("b"))] {
                 let limit = if matches!(owner, Owner::Name(_)) { limit + 1 } else { limit };
-                let mut response = Response::begin(&mut out, limit, &asked, &wire("a"), &mut known);
+                let lower = wire("a");
+                let mut response = Response::begin(&mut out, limit, &asked, &lower, &mut known);
                 let outcome = response.set(Section::Answer, owner, false, set, None, 0);
                 assert_eq!(outcome.is_ok(), fits, "{limit}");
                 assert_eq!(response.length() == 19, !fits);
