@@ -32,7 +32,8 @@ pub struct Question {
     vpc: Option<String>,
     #[command(flatten)]
     world: WorldFlags,
-    /// Ask a running server through its admin port, with the health it sees
+    /// Ask a running server through its admin port, with the health it sees. Where it wants a token, put it into
+    /// FINGERPOST_ADMIN_TOKEN
     #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["down", "up", "zones", "geo"])]
     server: Option<SocketAddr>,
     /// Print one JSON object

@@ -210,7 +210,25 @@ impl<'a> Meaning<'a> {
                 self.problems.push(Problem { severity, ..problem });
             }
         }
+        if draft.flags & (Flags::CUT | Flags::OCCLUDED) == Flags::CUT {
+            self.check_cut(records);
+        }
         self.check_reach(draft, drafts, number);
+    }
+
+    /// Plain records where others are asked. Addresses may be glue.
+    fn check_cut(&mut self, records: &[u32]) {
+        const BELONG: [Type; 7] = [Type::NS, Type::DS, Type::RRSIG, Type::NSEC, Type::KEY, Type::A, Type::AAAA];
+        let zone = self.zone;
+        let plain = records.iter().map(|&index| zone.records.get(index as usize));
+        if let Some(beside) = plain.into_iter().find(|record| !BELONG.contains(&kind_of(record).0)) {
+            self.problems.push(Problem::warning(
+                zone.at(&beside),
+                format!("{} {} is never answered", Shown(beside.owner), beside.rtype),
+                "the name is delegated: its own name servers are asked (RFC 1034, 4.2.1)",
+                "move it there, or remove one of them",
+            ));
+        }
     }
 
     /// Record sets where others are asked: no policy ever chooses among them.

@@ -76,7 +76,8 @@ impl Odds {
         match &self.answers {
             Some(answers) => {
                 for answer in answers {
-                    let mut lines: Vec<String> = answer.records.iter().map(|record| self.record_text(record)).collect();
+                    let records = along_the_chain(&self.name, &answer.records);
+                    let mut lines: Vec<String> = records.into_iter().map(|record| self.record_text(record)).collect();
                     if lines.is_empty() {
                         let none = if answer.rcode == "NOERROR" { ", no records" } else { "" };
                         lines.push(format!("{}{none}", answer.rcode));
@@ -104,6 +105,20 @@ impl Odds {
         let rtype = if record.rtype == self.rtype { String::new() } else { format!("{} ", record.rtype) };
         format!("{name}{rtype}{}", data(record))
     }
+}
+
+/// The records as a chain of names goes through them, from the name that was asked for.
+fn along_the_chain<'r>(name: &str, records: &'r [Record]) -> Vec<&'r Record> {
+    let (mut ordered, mut left) = (Vec::new(), records.iter().collect::<Vec<_>>());
+    let mut next = Some(name.to_string());
+    while let Some(name) = next.take() {
+        let (here, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|record| record.name == name);
+        next = here.iter().find(|record| record.rtype == "CNAME").map(|record| record.data().to_string());
+        ordered.extend(here);
+        left = others;
+    }
+    ordered.extend(left);
+    ordered
 }
 
 fn data(record: &Record) -> String {
