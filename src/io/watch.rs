@@ -236,13 +236,14 @@ impl Changes {
         }
     }
 
-    /// `folders` are the watched ones: what is told of one itself, or of what is beside it, is more than files.
-    fn note(&mut self, event: &Event, folders: &[PathBuf], now: Instant) {
+    /// What is told of a folder itself, or of what bears its name, is more than files.
+    fn note(&mut self, event: &Event, filter: &Filter, now: Instant) {
         let of_folders =
             matches!(event.kind, EventKind::Create(CreateKind::Folder) | EventKind::Remove(RemoveKind::Folder));
         self.more |= of_folders || event.need_rescan() || event.paths.is_empty();
-        for path in &event.paths {
-            let inside = folders.iter().any(|folder| path.starts_with(folder) && path != folder);
+        // The other end of a move may lie where it is none of our business.
+        for path in event.paths.iter().filter(|path| filter.is_ours(path)) {
+            let inside = filter.folders.iter().any(|folder| path.starts_with(folder) && path != folder);
             self.more |= !inside || self.touched.len() >= TOUCHED_MAX;
             if !self.more {
                 self.touched.insert(path.clone());
@@ -268,19 +269,20 @@ struct Filter {
 }
 
 impl Filter {
+    fn is_ours(&self, path: &Path) -> bool {
+        self.folders.iter().any(|folder| path.starts_with(folder))
+            || path.file_name().is_some_and(|name| self.names.iter().any(|known| known == name))
+    }
+
     /// Whether it concerns us: what is inside a folder of ours, or bears the name of one.
     fn concerns(&self, event: &Event) -> bool {
-        let ours = |path: &PathBuf| {
-            self.folders.iter().any(|folder| path.starts_with(folder))
-                || path.file_name().is_some_and(|name| self.names.iter().any(|known| known == name))
-        };
         let changes = match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
             // We read these files ourselves.
             EventKind::Access(_) => false,
             _ => true,
         };
-        changes && (event.need_rescan() || event.paths.iter().any(ours))
+        changes && (event.need_rescan() || event.paths.iter().any(|path| self.is_ours(path)))
     }
 }
 
@@ -288,7 +290,7 @@ impl notify::EventHandler for Filter {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         let event = event.unwrap_or_else(|_| Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan));
         if self.concerns(&event) {
-            self.seen.changes().note(&event, &self.folders, Instant::now());
+            self.seen.changes().note(&event, self, Instant::now());
             self.seen.wake.notify_one();
         }
     }
@@ -419,28 +421,28 @@ mod tests {
     fn rest_is_waited_for_but_not_for_ever() {
         let begin = Instant::now();
         let second = |seconds| begin + Duration::from_secs(seconds);
-        let folders = [PathBuf::from("/zones")];
+        let filter = Filter { seen: Arc::default(), folders: vec!["/zones".into()], names: vec!["zones".into()] };
         let written = Event::new(EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any)));
         let written = written.add_path(PathBuf::from("/zones/x"));
         let closed =
             Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(PathBuf::from("/zones/x"));
         let mut changes = Changes::default();
         assert_eq!(changes.due(), None);
-        changes.note(&written, &folders, second(0));
-        changes.note(&written, &folders, second(1));
+        changes.note(&written, &filter, second(0));
+        changes.note(&written, &filter, second(1));
         assert_eq!(changes.due(), Some(begin + WRITING_MAX));
-        changes.note(&closed, &folders, second(1));
+        changes.note(&closed, &filter, second(1));
         assert_eq!(changes.due(), Some(second(1) + QUIET));
-        changes.note(&closed, &folders, second(9));
+        changes.note(&closed, &filter, second(9));
         assert_eq!(changes.due(), Some(begin + RESTLESS_MAX));
         let mut alone = Changes::default();
-        alone.note(&closed, &folders, second(5));
+        alone.note(&closed, &filter, second(5));
         assert_eq!(alone.due(), Some(second(5) + QUIET_ALONE));
         assert!(alone.touched.len() == 1 && !alone.more);
-        for beside in ["/zones", "/other"] {
+        for (path, more) in [("/zones", true), ("/elsewhere/zones", true), ("/zones/x", false), ("/other", false)] {
             let mut changes = Changes::default();
-            changes.note(&Event::new(EventKind::Any).add_path(beside.into()), &folders, second(5));
-            assert!(changes.more, "{beside}");
+            changes.note(&Event::new(EventKind::Any).add_path(path.into()), &filter, second(5));
+            assert_eq!(changes.more, more, "{path}");
         }
     }
 }
