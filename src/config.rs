@@ -25,6 +25,8 @@ use crate::snapshot::settings::{
     AnswerOrder, Any, CHAOS_TEXT_MAX, EcsFrom, GeoproximityFormula, NSID_MAX, Settings, UDP_PAYLOAD_ROUTE53,
 };
 
+pub use confine::Confine;
+
 /// No machine has more processors to use; more workers would only wait for each other.
 const WORKERS_MAX: i64 = 1024;
 
@@ -66,6 +68,7 @@ pub struct Config {
     pub tcp_keepalive: bool,
     pub doors: Doors,
     pub proxy: ProxySettings,
+    pub confine: Confine,
     /// What answers depend on. Its cookie secrets and identities are filled in from the machine (`with_identity`).
     pub settings: Settings,
 }
@@ -136,6 +139,7 @@ impl Config {
             tcp_keepalive: true,
             doors: Doors::default(),
             proxy: ProxySettings::default(),
+            confine: Confine::default(),
             settings: Settings::modern(),
         }
     }
@@ -210,7 +214,7 @@ struct Setting {
 
 /// All settings.
 fn settings() -> impl Iterator<Item = &'static Setting> {
-    SETTINGS.iter().chain(guard::SETTINGS).chain(doors::SETTINGS)
+    SETTINGS.iter().chain(guard::SETTINGS).chain(doors::SETTINGS).chain(confine::SETTINGS)
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -235,6 +239,7 @@ macro_rules! setting {
     };
 }
 
+mod confine;
 mod doors;
 mod guard;
 

@@ -58,6 +58,9 @@ pub struct Serve {
     /// Threads for each address, and for TCP [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    /// User to become once the ports are bound, where root starts the server
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// How log lines on stderr are written [default: human]
     #[arg(long, value_name = "FORMAT")]
     log: Option<LogFormat>,
@@ -65,7 +68,8 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> anyhow::Result<u8> {
-        let config = self.common.read()?;
+        let mut config = self.common.read()?;
+        config.confine.user = self.user.map(String::into_boxed_str).or(config.confine.user);
         log::start(self.log.map_or(config.log, Into::into));
         let folders = self.common.folders(&config)?;
         let listen = match (self.listen, &config.listen) {

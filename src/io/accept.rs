@@ -10,8 +10,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::clock::Clock;
 use super::crowd::{Crowd, Seat};
 use super::proxy::Proxies;
+use super::repeated::Repeated;
 
 /// The longest a listener rests when it cannot accept.
 const REST_MAX: Duration = Duration::from_secs(1);
@@ -29,6 +31,7 @@ pub async fn each<F>(
 {
     let mut running = JoinSet::new();
     let mut failures = 0_u32;
+    let (clock, mut failing) = (Clock::start(), Repeated::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -63,8 +66,8 @@ pub async fn each<F>(
             // The client was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if failures == 0 {
-                    tracing::error!(%error, "cannot accept TCP connections; closing idle ones and trying on");
+                if let Some(times) = failing.again(clock.now()) {
+                    tracing::error!(%error, times, "cannot accept TCP connections; closing idle ones and trying on");
                 }
                 crowd.close_idlest();
                 let rest = Duration::from_millis(10 << failures.min(7)).min(REST_MAX);

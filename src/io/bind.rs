@@ -30,12 +30,7 @@ pub struct Sockets {
 }
 
 impl Addresses {
-    /// Fails where somebody listens already. Nothing is kept: who asks meanwhile learns at once that nobody is there.
-    pub fn check(&self) -> Result<()> {
-        self.bind(0).map(drop)
-    }
-
-    /// Binds for so many workers each.
+    /// Binds for so many workers each. Fails where somebody listens already.
     pub fn bind(&self, workers: usize) -> Result<Sockets> {
         let mut sockets = Sockets { addresses: Vec::new(), udp: Vec::new(), tcp: Vec::new() };
         match self {
@@ -119,6 +114,13 @@ pub fn refusal(address: SocketAddr, Wanted { protocol, option }: &Wanted, error:
 mod tests {
     use super::*;
 
+    fn refused(addresses: Vec<SocketAddr>) -> String {
+        match Addresses::Chosen(addresses).bind(1) {
+            Ok(_) => panic!("it was bound"),
+            Err(error) => error.to_string(),
+        }
+    }
+
     #[test]
     fn an_address_that_cannot_be_had_is_told_in_a_sentence() {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -133,19 +135,19 @@ mod tests {
                 "cannot listen on 192.0.2.1:5300 (TCP): this machine does not have that address".to_string(),
             ),
         ] {
-            let told = Addresses::Chosen(addresses).check().unwrap_err().to_string();
+            let told = refused(addresses);
             assert!(told.starts_with(&expected), "{told}");
         }
         drop(taken);
-        let told = Addresses::Chosen(vec![address]).check();
-        assert!(told.is_ok(), "{told:?}");
+        let sockets = Addresses::Chosen(vec![address]).bind(1).expect("it is free again");
+        assert_eq!(sockets.addresses, [address]);
     }
 
     #[test]
     fn one_in_use_over_udp_alone_is_found_too() {
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let told = Addresses::Chosen(vec![address]).check().unwrap_err().to_string();
+        let told = refused(vec![address]);
         assert!(told.contains("(UDP): another program does"), "{told}");
     }
 }

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::admin::{self, Admin, Loads};
 use super::announce;
 use super::bind::{Addresses, Sockets};
+use super::confine::{self, Needs};
 use super::doors::{self, Doors, certificate};
 use super::folder::Touched;
 use super::health::{self, Health};
@@ -24,6 +25,7 @@ use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
 use super::probe::{self, Prober};
 use super::proxy::{Behind, Proxies};
+use super::service::{self, Service};
 use super::state::{CookieSecrets, State};
 use super::upstream::Asking;
 use super::watch::Watch;
@@ -63,21 +65,38 @@ pub struct Plan {
     pub workers: usize,
 }
 
+impl Plan {
+    fn needs(&self) -> Needs {
+        let folders = self.loader.folders();
+        let usual = Some(PathBuf::from(settings::FILE)).filter(|file| file.exists());
+        let settings = self.config_file.clone().or(usual);
+        let read = std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).chain(settings);
+        let read = read.chain(self.doors.certificate.clone()).chain(self.doors.key.clone());
+        Needs { read: read.collect(), state: self.state.clone() }
+    }
+}
+
 /// Serves until it is told to end. An error is why it could not begin.
 pub fn serve(mut plan: Plan) -> Result<()> {
     let begin = Instant::now();
-    plan.listen.check()?;
+    let Sockets { addresses, udp, tcp } = match service::sockets(plan.workers)? {
+        Some(sockets) => sockets,
+        None => plan.listen.bind(plan.workers)?,
+    };
+    let encrypted = doors::open::Sockets::bind(&plan.doors)?;
+    let admin_port = admin_port(plan.admin)?;
     let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
     let identity = doors::open::identity(&plan.doors, &host_name)?;
-    drop(doors::open::Sockets::bind(&plan.doors)?);
     let files = sys::raise_open_files();
-    let encrypted = if plan.doors.any() { plan.doors.limits.connections_max } else { 0 };
-    let connections = plan.config.tcp.connections_max + encrypted;
+    let doors_max = if plan.doors.any() { plan.doors.limits.connections_max } else { 0 };
+    let connections = plan.config.tcp.connections_max + doors_max;
     if files < connections as u64 + 64 {
         tracing::warn!(
             "this process may open {files} files, too few for {connections} connections; raise its limit (ulimit -n)"
         );
     }
+    // Who asks meanwhile waits for the load. Nothing that others wrote is read before.
+    confine::confine(&plan.config.confine, &plan.needs())?;
     let state = open_state(&plan);
     let health_state = state.as_ref().and_then(|_| open_state(&plan));
     let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
@@ -93,6 +112,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         told: Vec::new(),
         held: false,
         loads: Arc::default(),
+        service: Service::new(Vec::new()),
     };
     plan.loader.set(running.config.limits, running.settings());
     let loaded = plan.loader.load()?;
@@ -102,8 +122,6 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     running.report(&loaded, true);
 
     let served = Served::new(loaded.snapshot.clone());
-    let Sockets { addresses, udp, tcp } = plan.listen.bind(plan.workers)?;
-    let encrypted = doors::open::Sockets::bind(&plan.doors)?;
     let proxies = Arc::new(Proxies::new(running.config.proxy.clone()));
     let seed = seed()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -112,7 +130,6 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         .enable_all()
         .build()
         .context("the system gives no threads")?;
-    let admin_port = admin_port(plan.admin)?;
     let prober = prober(&running.config)?;
     sources(&running.config)?;
     let turns: Vec<Live> =
@@ -136,7 +153,9 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         (server, Health::new(control, health_state, served.clone(), prober, seed))
     };
     let limiter = Arc::new(Table::new(sys::random_key().context("the system gives no random numbers")?));
+    let of_tcp = counters.len();
     let udp = UdpWorkers::start(udp, &served, seed, &limiter, &proxies, &mut counters)?;
+    running.service = Service::new(counters[of_tcp..].to_vec());
     let (reload, recertify) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let result = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
@@ -164,6 +183,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         if let Some(identity) = &identity {
             announce::announce_doors(&behind_doors, &plan.doors.path, identity.fingerprints.as_ref());
         }
+        running.service.ready(&running.loads);
         tracing::info!(took_ms = begin.elapsed().as_millis() as u64, "serving");
         drop(loaded);
         let doors = doors.as_deref();
@@ -171,6 +191,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             Parts { served: &served, health: &health, reload: &reload, recertify: &recertify, server: &server, doors };
         let mut signals = running.keep(plan.loader, eyes, parts, signals, Asking::new(seed)).await;
         tracing::info!("draining");
+        running.service.stopping();
         stop.send_replace(true);
         udp.stop();
         tokio::select! {
@@ -349,6 +370,7 @@ struct Control {
     /// What was loaded last failed its routing tests, and is not what is served.
     held: bool,
     loads: Arc<Loads>,
+    service: Service,
 }
 
 impl Control {
@@ -394,6 +416,7 @@ impl Control {
                             self.publish(result, &failed, served, health);
                             asking.want(&self.config.upstream, &served.load());
                         }
+                        self.service.ready(&self.loads);
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
                     Err(error) => {
@@ -414,11 +437,13 @@ impl Control {
                         doors.housekeep();
                     }
                     served.sweep();
+                    self.service.alive();
                 }
             }
             if again.is_some()
                 && let Some(mut own) = loader.take()
             {
+                self.service.reloading();
                 let touched = again.take().unwrap_or(Touched::Any);
                 own.set(self.config.limits, self.settings());
                 let gated = self.config.gate_reload;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::clock::Clock;
 use super::live::Served;
 use super::probe::Prober;
+use super::repeated::Repeated;
 use super::state::State;
 use crate::control::{Control, Effect, Event, Kept, Refused, Settings, Turn};
 use crate::model::health_check::{Follows, Kind, Metric};
@@ -37,6 +38,7 @@ pub struct Health {
 struct Inside {
     control: Control,
     state: Option<State>,
+    unkept: Repeated,
 }
 
 /// What was done.
@@ -54,7 +56,7 @@ impl Health {
         let kept = state.as_ref().map(read).unwrap_or_default();
         let control = Control::new(settings, kept, seed, Moment(epoch));
         let health = Arc::new(Health {
-            inside: Mutex::new(Inside { control, state }),
+            inside: Mutex::new(Inside { control, state, unkept: Repeated::default() }),
             prober: ArcSwap::from_pointee(prober),
             clock,
             epoch,
@@ -142,7 +144,7 @@ impl Health {
         let mut kept = inside.state.is_some();
         for effect in effects {
             match effect {
-                Effect::Save(what) => kept &= inside.state.as_ref().is_some_and(|state| write(state, &what)),
+                Effect::Save(what) => kept &= inside.write(&what, self.now()),
                 Effect::Publish { verdicts, turned } => match loaded.take() {
                     Some(loaded) => {
                         // What the turns change is how the same zones answer by the verdicts before.
@@ -198,13 +200,19 @@ fn read(state: &State) -> Kept {
     })
 }
 
-fn write(state: &State, kept: &Kept) -> bool {
-    let written =
-        serde_json::to_vec(kept).map_err(std::io::Error::from).and_then(|bytes| state.write(STATE_FILE, &bytes));
-    if let Err(error) = &written {
-        tracing::warn!(%error, "health cannot be kept in the state folder");
+impl Inside {
+    /// Whether it was kept. A folder that cannot be written to was told of when it was opened.
+    fn write(&mut self, kept: &Kept, now: Moment) -> bool {
+        let Some(state) = &self.state else { return false };
+        let written =
+            serde_json::to_vec(kept).map_err(std::io::Error::from).and_then(|bytes| state.write(STATE_FILE, &bytes));
+        if let Err(error) = &written
+            && let Some(times) = self.unkept.again(now)
+        {
+            tracing::warn!(%error, times, "health cannot be kept in the state folder; it is served all the same");
+        }
+        written.is_ok()
     }
-    written.is_ok()
 }
 
 /// One line for each verdict that turned.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Cache};
 
 use super::{Responder, clock};
-use crate::respond::counters::Counters;
+use crate::respond::counters::{Counter, Counters};
 use crate::respond::rate_limit::Table;
 use crate::respond::{Arrival, Transport, Worker, respond};
 use crate::snapshot::Snapshot;
@@ -68,6 +68,7 @@ pub struct Live {
     /// The one that this batch is answered from.
     snapshot: Arc<Snapshot>,
     worker: Worker,
+    counters: Arc<Counters>,
     transport: Transport,
     unix_time: u32,
 }
@@ -75,10 +76,12 @@ pub struct Live {
 impl Live {
     pub fn new(served: &Served, transport: Transport, seed: u64) -> Live {
         let snapshot = served.load_full();
+        let worker = Worker::new(seed);
         Live {
             served: Cache::new(served.clone()),
             snapshot,
-            worker: Worker::new(seed),
+            counters: worker.counters(),
+            worker,
             transport,
             unix_time: clock::unix_seconds(),
         }
@@ -102,7 +105,7 @@ impl Live {
 
     /// What it counts.
     pub fn counters(&self) -> Arc<Counters> {
-        self.worker.counters()
+        self.counters.clone()
     }
 }
 
@@ -113,6 +116,7 @@ impl Responder for Live {
             self.snapshot = newest.clone();
         }
         self.unix_time = clock::unix_seconds();
+        self.counters.add(Counter::Batches);
     }
 
     fn respond(&mut self, message: &[u8], source: IpAddr, reply: &mut [u8]) -> usize {

@@ -10,7 +10,7 @@ use super::terminal;
 use crate::config::Config;
 
 /// What is looked for in the current folder where nothing else is said.
-const FILE: &str = "fingerpost.toml";
+pub const FILE: &str = "fingerpost.toml";
 
 /// Settings have no use for more.
 const FILE_MAX: u64 = 1 << 20;

@@ -22,12 +22,15 @@ pub struct State {
 impl State {
     /// Makes the folder where it is missing. Fails where nothing could be kept in it.
     pub fn open(folder: &Path) -> io::Result<State> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        make_folder(folder)?;
         let state = State { folder: folder.to_path_buf() };
-        let probe = state.folder.join(format!(".probe-{}", std::process::id()));
+        // One name for all, so that servers killed at this moment leave no litter.
+        let probe = state.folder.join(".probe");
         File::create(&probe)?;
-        fs::remove_file(&probe)?;
-        Ok(state)
+        match fs::remove_file(&probe) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(state),
+        }
     }
 
     /// The content of a file, if it is there.
@@ -55,6 +58,11 @@ impl State {
         fs::rename(&temporary, self.folder.join(name))?;
         File::open(&self.folder)?.sync_all()
     }
+}
+
+/// Makes a folder that only this user may look inside.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// The cookie secrets, and when the current one was made in seconds since 1970.

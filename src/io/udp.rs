@@ -26,10 +26,17 @@ const DRAIN_BATCHES_MAX: usize = 256;
 pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = socket_for(address)?;
     socket.set_reuse_port(true)?;
+    let socket = UdpSocket::from(socket);
+    prepare(&socket, &address)?;
+    SockRef::from(&socket).bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Sets what `serve` wants of a socket.
+pub fn prepare(socket: &UdpSocket, address: &SocketAddr) -> io::Result<()> {
+    socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(HOUSEKEEPING))?;
-    sys::prepare_udp(socket.as_fd(), &address)?;
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    sys::prepare_udp(socket.as_fd(), address)
 }
 
 /// Fails where anybody listens on the address already. `bind` would quietly share it with another server of this user.

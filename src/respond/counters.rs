@@ -16,6 +16,8 @@ pub enum Counter {
     /// Packets that get no reply.
     Silent,
     Truncated,
+    /// Times that a worker looked for messages.
+    Batches,
     /// Replies over the rate limit: not sent, sent cut, sent whole all the same, sent because it is a dry run.
     LimitDropped,
     LimitSlipped,
@@ -24,7 +26,7 @@ pub enum Counter {
 }
 
 /// The names of `Counter`, in their order.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "udp",
     "tcp",
     "tls",
@@ -33,6 +35,7 @@ pub const NAMES: [&str; 12] = [
     "quic",
     "silent",
     "truncated",
+    "batches",
     "limit-dropped",
     "limit-slipped",
     "limit-leaked",

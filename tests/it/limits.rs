@@ -1,8 +1,10 @@
 //! Replies over the rate limit, and replies to strangers: what goes out of each kind, and what doesn't.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use fingerpost::snapshot::rate_limit::{Mode, RateLimit};
+use fingerpost::respond::rate_limit::{Reply, Table, Verdict};
+use fingerpost::snapshot::rate_limit::{Kind, Mode, RateLimit};
 use fingerpost::snapshot::settings::Settings;
 use fingerpost::wire::cookie::Secrets;
 use fingerpost::wire::name::Name;
@@ -152,4 +154,25 @@ fn a_stranger_gets_no_more_than_was_set() {
         assert_eq!(reply[2] & 2 != 0, cut, "{name} {cookie:?} {transport:?}");
         assert!(!cut || reply.len() <= 128);
     }
+}
+
+#[test]
+fn threads_that_share_a_table_hold_one_limit() {
+    let (limit, table) = (RateLimit { per_second: [1000; 6], ..RateLimit::default() }, Table::new([1; 16]));
+    let within = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let source = "2001:db8::1".parse().unwrap();
+                let reply = Reply { kind: Kind::NoName, zone: 1, node: 0, rtype: 0 };
+                let verdicts = (0..5000).map(|_| table.count(&limit, source, reply, 9));
+                let own = verdicts.filter(|verdict| *verdict == Verdict::Within).count();
+                within.fetch_add(own as u64, Ordering::Relaxed);
+            });
+        }
+    });
+    // Where two threads write at once a reply may go uncounted, but not many.
+    let within = within.load(Ordering::Relaxed);
+    assert!((1000..1100).contains(&within), "{within} were within");
+    assert_eq!(table.last_over(), Some("2001:db8::".parse().unwrap()));
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
@@ -12,12 +13,12 @@ use std::time::{Duration, Instant};
 /// Nothing here takes long; a machine that is busy with other things may.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-const ZONE: &str = "$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n";
+pub const ZONE: &str = "$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n";
 
 /// A running server with folders of its own.
 pub struct Server {
-    child: Child,
-    folder: tempfile::TempDir,
+    pub child: Child,
+    pub folder: tempfile::TempDir,
     pub addresses: Vec<SocketAddr>,
     /// The lines of its log.
     log: Mutex<Receiver<String>>,
@@ -35,12 +36,14 @@ impl Server {
         Server::launch(files, &["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"], environment)
     }
 
-    fn launch(files: &[(&str, &str)], arguments: &[&str], environment: &[(&str, &str)]) -> Server {
+    pub fn launch(files: &[(&str, &str)], arguments: &[&str], environment: &[(&str, &str)]) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("zones")).expect("a folder of zones");
         for (file, text) in files {
             fs::write(folder.path().join(file), text).expect("a file");
         }
+        // It may become another user, who has to get in.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("an open folder");
         let mut command = program(folder.path());
         command.args(["serve", "--workers", "2"]).args(arguments).envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
@@ -145,7 +148,15 @@ fn client(server: SocketAddr) -> UdpSocket {
     client
 }
 
-fn ask_udp(server: SocketAddr, name: &str) -> (u8, Option<[u8; 4]>) {
+/// Asks until the answer is this one.
+pub fn until(server: SocketAddr, name: &str, expected: (u8, Option<[u8; 4]>)) {
+    let begin = Instant::now();
+    while ask_udp(server, name) != expected {
+        assert!(begin.elapsed() < PATIENCE, "{name} is not {expected:?}");
+    }
+}
+
+pub fn ask_udp(server: SocketAddr, name: &str) -> (u8, Option<[u8; 4]>) {
     ask_udp_for(server, &format!("{name}.example.com"))
 }
 
@@ -215,12 +226,7 @@ fn on_a_wildcard_address_it_replies_from_the_address_asked() {
 fn changes_are_loaded_and_what_is_broken_is_not() {
     let server = Server::start(&["127.0.0.1:0"]);
     let file = server.folder.path().join("zones/example.com.zone");
-    let until = |name: &str, expected| {
-        let begin = Instant::now();
-        while ask_udp(server.addresses[0], name) != expected {
-            assert!(begin.elapsed() < PATIENCE, "{name} is not {expected:?}");
-        }
-    };
+    let until = |name: &str, expected| until(server.addresses[0], name, expected);
     until("new", (3, None));
     fs::write(&file, format!("{ZONE}new A 192.0.2.9\n")).expect("written");
     until("new", (0, Some([192, 0, 2, 9])));
@@ -247,12 +253,7 @@ fn a_reload_that_fails_a_routing_test_is_refused() {
         fs::write(server.folder().join("next"), text).expect("written");
         fs::rename(server.folder().join("next"), server.folder().join(file)).expect("renamed");
     };
-    let until = |name: &str, expected| {
-        let begin = Instant::now();
-        while ask_udp(server.addresses[0], name) != expected {
-            assert!(begin.elapsed() < PATIENCE, "{name} is not {expected:?}");
-        }
-    };
+    let until = |name: &str, expected| until(server.addresses[0], name, expected);
     write("zones/example.com.zone", &format!("{ZONE}one A 192.0.2.9\n"));
     until("one", (0, Some([192, 0, 2, 9])));
     let broken = ZONE.replace("www A 192.0.2.2", "www A 192.0.2.3");

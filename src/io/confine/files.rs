@@ -1,0 +1,86 @@
+//! Landlock: which files can be opened from here on, whatever their permissions say.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use landlock::{
+    ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
+};
+
+use super::Needs;
+
+/// Rights that later kernels add are not asked for.
+const KNOWN: ABI = ABI::V6;
+
+/// Where names are looked up, and how many processors may be used. resolv.conf is replaced by renaming, so the folder
+/// it is in has to do; what is secret in /etc is closed to the user we run as.
+const SYSTEM: &[&str] = &[
+    "/etc",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/usr/share/ca-certificates",
+    "/proc/self",
+    "/proc/sys/kernel/hostname",
+    "/sys/fs/cgroup",
+];
+
+pub enum Restricted {
+    Wholly,
+    /// As far as the kernel can.
+    Partly,
+    Not,
+}
+
+pub fn restrict(needs: &Needs) -> Result<Restricted> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let write = AccessFs::from_all(KNOWN) & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock);
+    let wanted: Vec<PathBuf> = needs.read.iter().flat_map(|path| places(path)).collect();
+    // Paths that are not there are left out: nothing can be read where nothing is.
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(KNOWN))?
+        .scope(Scope::Signal)?
+        .create()?
+        .add_rules(path_beneath_rules(SYSTEM, read))?
+        .add_rules(path_beneath_rules(&wanted, read))?
+        .add_rules(path_beneath_rules([&needs.state], write))?
+        .restrict_self()?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Restricted::Wholly,
+        RulesetStatus::PartiallyEnforced => Restricted::Partly,
+        RulesetStatus::NotEnforced => Restricted::Not,
+    })
+}
+
+/// Where a path may be found later: a rule holds for what is there now, and another file or folder may take its name.
+/// So the folder it is in is opened to us, and, if it is a link, the one that it leads to; but never all there is.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let above = |path: &Path| match path.parent() {
+        Some(parent) if parent.parent().is_some() => parent.to_path_buf(),
+        _ => path.to_path_buf(),
+    };
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut places = vec![above(&whole)];
+    if let Ok(found) = whole.canonicalize() {
+        places.push(above(&found));
+    }
+    places.dedup();
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_the_folder_around_and_never_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(inside.join("versions/1")).unwrap();
+        std::os::unix::fs::symlink("versions/1", inside.join("zones")).unwrap();
+        assert_eq!(places(&inside.join("zones")), [inside.clone(), inside.join("versions")]);
+        assert_eq!(places(&inside.join("missing")), [inside.clone()]);
+        assert_eq!(places(Path::new("/zones")), [PathBuf::from("/zones")]);
+        assert_eq!(places(Path::new("/")), [PathBuf::from("/")]);
+    }
+}

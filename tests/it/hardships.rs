@@ -1,0 +1,207 @@
+//! What a machine can do to a server: no room, no files, no address. It goes on, and says so once.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fingerpost::io::admin_client;
+use serde_json::Value;
+
+use crate::sockets::{ZONE, ask_udp};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const WWW: (u8, Option<[u8; 4]>) = (0, Some([192, 0, 2, 2]));
+
+/// A server that a shell starts, once it has made things hard.
+struct Server {
+    child: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Server {
+    /// `hardship` is a line of shell, run in the server's folder before it starts.
+    fn start(hardship: &str, listen: &str) -> Server {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path();
+        fs::create_dir_all(at.join("zones")).expect("a folder");
+        fs::create_dir_all(at.join("state")).expect("a folder");
+        fs::write(at.join("zones/example.com.zone"), ZONE).expect("a zone");
+        let check = "[health_check.one]\ntype = \"HTTP\"\nip_address = \"127.0.0.1\"\nport = 9\n";
+        fs::write(at.join("zones/health-checks.toml"), check).expect("a health check");
+        let admin = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+        let log = fs::File::create(at.join("log")).expect("a log");
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{hardship}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_fingerpost")])
+            .args(["serve", "--workers", "1", "--listen", listen, "--admin", &admin.to_string()])
+            .current_dir(at)
+            .env_remove("FINGERPOST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the program");
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut first).expect("what it serves");
+        let address = first.split(" on ").nth(1).and_then(|rest| rest.split(", UDP").next());
+        let address = address.unwrap_or_else(|| panic!("{first}{}", log_of(at))).parse().expect("an address");
+        Server { child, folder, address, admin }
+    }
+
+    fn set(&self, state: &str) -> Value {
+        let reply = admin_client::put(self.admin, "/health/one", &format!("{{\"state\": \"{state}\"}}"));
+        serde_json::from_slice(&reply.expect("a reply")).expect("JSON")
+    }
+
+    /// Lines of the log that tell of something.
+    fn told(&self, of: &str) -> usize {
+        log_of(self.folder.path()).lines().filter(|line| line.contains(of)).count()
+    }
+}
+
+fn log_of(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_it_serves_and_says_that_nothing_is_kept() {
+    // No file may grow: what a full disk says, without one.
+    let server = Server::start("trap '' XFSZ; ulimit -f 0", "127.0.0.1:0");
+    assert_eq!(ask_udp(server.address, "www"), WWW);
+    for number in 0..200 {
+        let reply = server.set(if number % 2 == 0 { "down" } else { "up" });
+        assert_eq!((&reply["kept"], &reply["healthy"]), (&false.into(), &(number % 2 == 1).into()), "{reply}");
+    }
+    assert_eq!(server.told("cannot be kept in the state folder"), 1, "{}", log_of(server.folder.path()));
+    assert_eq!(ask_udp(server.address, "www"), WWW);
+}
+
+/// With a disk of its own, in a mount namespace of its own; only root can have one.
+#[test]
+fn a_full_disk_is_survived_and_used_again_when_it_has_room() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let hardship = "if [ -z \"$INSIDE\" ]; then INSIDE=1 exec unshare -m sh -c 'mount -t tmpfs -o size=32k tmpfs state; \
+                    head -c 1M /dev/zero > state/full 2>/dev/null; exec \"$0\" \"$@\"' \"$0\" \"$@\"; fi";
+    let server = Server::start(hardship, "127.0.0.1:0");
+    assert_eq!(server.set("down")["kept"], false);
+    assert_eq!(server.set("up")["kept"], false);
+    let state = PathBuf::from(format!("/proc/{}/root", server.child.id()))
+        .join(server.folder.path().join("state").strip_prefix("/").expect("an absolute path"));
+    fs::remove_file(state.join("full")).expect("room again");
+    assert_eq!(server.set("down")["kept"], true);
+    let kept: Value = serde_json::from_slice(&fs::read(state.join("health.json")).expect("kept")).expect("whole");
+    assert_eq!(kept["forced"]["one"]["healthy"], false);
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_written_is_told_once() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let hardship = "if [ -z \"$INSIDE\" ]; then INSIDE=1 exec unshare -m sh -c 'mount -t tmpfs -o ro tmpfs state; \
+                    exec \"$0\" \"$@\"' \"$0\" \"$@\"; fi";
+    let server = Server::start(hardship, "127.0.0.1:0");
+    for _ in 0..50 {
+        assert_eq!(server.set("down")["kept"], false);
+    }
+    assert_eq!(ask_udp(server.address, "www"), WWW);
+    assert_eq!(server.told("serving without"), 1, "{}", log_of(server.folder.path()));
+    assert_eq!(server.told("cannot be kept"), 0, "{}", log_of(server.folder.path()));
+}
+
+#[test]
+fn without_files_left_it_answers_over_udp_and_takes_tcp_again_later() {
+    let server = Server::start("ulimit -n 48", "127.0.0.1:0");
+    let silent: Vec<TcpStream> = (0..150).filter_map(|_| TcpStream::connect(server.address).ok()).collect();
+    for _ in 0..20 {
+        assert_eq!(ask_udp(server.address, "www"), WWW);
+    }
+    // The silent are closed, so that others have their turn.
+    let begin = Instant::now();
+    let mut newcomer = TcpStream::connect(server.address).expect("a connection");
+    newcomer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let query = [0, 12, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    std::io::Write::write_all(&mut newcomer, &query).expect("sent");
+    assert!(newcomer.read(&mut [0; 64]).is_ok_and(|length| length > 0), "after {:?}", begin.elapsed());
+    drop(silent);
+    assert_eq!(ask_udp(server.address, "www"), WWW);
+    let told = server.told("cannot accept TCP connections");
+    assert!(told <= 2, "told {told} times");
+}
+
+/// Set for the process that has a network of its own.
+const INSIDE: &str = "FINGERPOST_TEST_NETWORK";
+
+/// What it does there. Without the variable there is nothing to do.
+#[test]
+fn in_a_network_of_its_own() {
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    let ip = |arguments: &str| {
+        let done = Command::new("ip").args(arguments.split(' ')).status();
+        assert!(done.is_ok_and(|status| status.success()), "ip {arguments}");
+    };
+    ip("link set lo up");
+    ip("link add there type dummy");
+    ip("address add 192.0.2.53/24 dev there");
+    ip("link set there up");
+    let server = Server::start(":", "192.0.2.53:5300");
+    let ask = || {
+        let client = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        client.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+        client.send_to(&[0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], server.address).ok()?;
+        client.recv(&mut [0; 64]).ok()
+    };
+    assert!(ask().is_some());
+    for round in 0..3 {
+        ip("address del 192.0.2.53/24 dev there");
+        assert_eq!(ask(), None, "the address is gone");
+        match round {
+            0 => ip("address add 192.0.2.53/24 dev there"),
+            _ => {
+                ip("link del there");
+                ip("link add there type dummy");
+                ip("address add 192.0.2.53/24 dev there");
+                ip("link set there up");
+            }
+        }
+        let begin = Instant::now();
+        while ask().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "it does not answer again");
+        }
+        assert_eq!(ask_udp(server.address, "www"), WWW);
+    }
+    let noise = log_of(server.folder.path()).lines().filter(|line| line.contains("ERROR")).count();
+    assert_eq!(noise, 0, "{}", log_of(server.folder.path()));
+    println!("said end");
+}
+
+#[test]
+fn an_address_that_goes_away_and_returns_is_answered_on_again() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let child = Command::new("unshare")
+        .arg("-n")
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "hardships::in_a_network_of_its_own", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("unshare");
+    let told = String::from_utf8_lossy(&child.stdout);
+    assert!(told.contains("said end"), "{told}{}", String::from_utf8_lossy(&child.stderr));
+}
