@@ -79,14 +79,14 @@ impl Plan {
 /// Serves until it is told to end. An error is why it could not begin.
 pub fn serve(mut plan: Plan) -> Result<()> {
     let begin = Instant::now();
+    let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
+    let identity = doors::open::identity(&plan.doors, &host_name)?;
     let Sockets { addresses, udp, tcp } = match service::sockets(plan.workers)? {
         Some(sockets) => sockets,
         None => plan.listen.bind(plan.workers)?,
     };
     let encrypted = doors::open::Sockets::bind(&plan.doors)?;
     let admin_port = admin_port(plan.admin)?;
-    let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
-    let identity = doors::open::identity(&plan.doors, &host_name)?;
     let files = sys::raise_open_files();
     let doors_max = if plan.doors.any() { plan.doors.limits.connections_max } else { 0 };
     let connections = plan.config.tcp.connections_max + doors_max;

@@ -17,6 +17,8 @@ pub fn start(log: Log) {
         .with_env_var(FILTER_VARIABLE)
         .from_env_lossy();
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // A log on a disk that is full loses lines; saying so on the same disk would end us.
+    let lines = lines.log_internal_errors(false);
     // Only the first subscriber counts, which is what we want.
     let _ = match log {
         Log::Human => {

@@ -28,6 +28,7 @@ mod rules;
 mod rules_by_hand;
 mod scenarios;
 mod server;
+mod service;
 mod settings;
 mod sha1;
 mod signed;
