@@ -121,6 +121,6 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, seccompiler::BackendErr
     asked.push(PR_SET_VMA);
     rules.insert(libc::SYS_prctl, one_of(0, &asked)?);
     let asked = [libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ];
-    rules.insert(libc::SYS_ioctl, one_of(1, &asked.map(|request| request as u64))?);
+    rules.insert(libc::SYS_ioctl, one_of(1, &asked)?);
     Ok(rules)
 }
