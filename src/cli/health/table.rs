@@ -284,8 +284,7 @@ fn columns(head: &[&str; 8], rows: &[[Cell; 8]], out: &mut String) {
             line.push_str(&padding);
             // Nothing is coloured that is not there, so that lines end where their text does.
             if cell.is_empty() {
-                padding = format!("{padding}{:width$}  ", "");
-                line.truncate(line.len());
+                padding = format!("{:width$}  ", "");
             } else {
                 padding = format!("{:1$}  ", "", width - cell.chars().count());
                 let _ = write!(line, "{style}{cell}{style:#}");
