@@ -355,7 +355,12 @@ impl Control {
             Kind::Calculated { .. } | Kind::Switch { .. } => Watched::new(check, Tracker::default(), 0),
         };
         if let (Some(kept), Some(healthy)) = (kept, watched.tracker.judge(self.settings.rule)) {
-            let since = if healthy == kept.healthy { Moment(kept.since) } else { now };
+            let mut since = Moment(kept.since);
+            // Whoever spoke otherwise spoke before the restart: the check turns by it, and the disk has to know.
+            if healthy != kept.healthy {
+                since = now;
+                self.save_at = self.save_at.min(now.after(SAVE_AFTER));
+            }
             watched.reported = Some(healthy);
             _ = self.verdicts.report(id, healthy, since);
         }
