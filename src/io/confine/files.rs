@@ -1,5 +1,6 @@
 //! Landlock: which files can be opened from here on, whatever their permissions say.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -25,6 +26,9 @@ const SYSTEM: &[&str] = &[
     "/sys/fs/cgroup",
 ];
 
+/// So many files are looked at for links when the server starts; ours.
+const ENTRIES_MAX: usize = 1_000_000;
+
 pub enum Restricted {
     Wholly,
     /// As far as the kernel can.
@@ -35,7 +39,8 @@ pub enum Restricted {
 pub fn restrict(needs: &Needs) -> Result<Restricted> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(KNOWN) & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock);
-    let wanted: Vec<PathBuf> = needs.read.iter().flat_map(|path| places(path)).collect();
+    let mut wanted: BTreeSet<PathBuf> = needs.read.iter().flat_map(|path| places(path)).collect();
+    needs.read.iter().for_each(|path| add_linked(path, &mut wanted));
     // Paths that are not there are left out: nothing can be read where nothing is.
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
@@ -68,6 +73,33 @@ fn places(path: &Path) -> Vec<PathBuf> {
     places
 }
 
+/// Adds what the links within a folder lead to, wherever that is: zone files are often links into a checkout.
+fn add_linked(folder: &Path, wanted: &mut BTreeSet<PathBuf>) {
+    let mut left = ENTRIES_MAX;
+    let mut folders = vec![folder.to_path_buf()];
+    let mut seen = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        let Ok(folder) = folder.canonicalize() else { continue };
+        if !seen.insert(folder.clone()) {
+            continue;
+        }
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if left == 0 {
+                tracing::warn!("links beyond the first {ENTRIES_MAX} files are not followed out of their folders");
+                return;
+            }
+            left -= 1;
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_symlink() {
+                wanted.extend(places(&entry.path()));
+            }
+            if kind.is_dir() || kind.is_symlink() && entry.path().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +114,28 @@ mod tests {
         assert_eq!(places(&inside.join("missing")), std::slice::from_ref(&inside));
         assert_eq!(places(Path::new("/zones")), [PathBuf::from("/zones")]);
         assert_eq!(places(Path::new("/")), [PathBuf::from("/")]);
+    }
+
+    #[test]
+    fn links_out_of_a_folder_are_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().canonicalize().unwrap();
+        for made in ["zones/deep", "checkout", "more/below", "elsewhere"] {
+            std::fs::create_dir_all(inside.join(made)).unwrap();
+        }
+        for file in ["checkout/a.zone", "more/below/b.zone", "elsewhere/c.zone"] {
+            std::fs::write(inside.join(file), "").unwrap();
+        }
+        let link = |to: &str, from: &str| std::os::unix::fs::symlink(inside.join(to), inside.join(from)).unwrap();
+        link("checkout/a.zone", "zones/a.zone");
+        link("more", "zones/deep/more");
+        link("elsewhere/c.zone", "more/below/c.zone");
+        link("zones", "zones/deep/round");
+        let mut wanted = BTreeSet::new();
+        add_linked(&inside.join("zones"), &mut wanted);
+        for place in ["checkout", "elsewhere"] {
+            assert!(wanted.contains(&inside.join(place)), "{place} is missing in {wanted:?}");
+        }
+        assert!(wanted.contains(&inside), "what a linked folder stands in: {wanted:?}");
     }
 }
