@@ -4,10 +4,10 @@
 //! and a group is while one of its members is (Route 53 Developer Guide, "How Amazon Route 53 chooses records when
 //! health checking is configured"). The walk is from the leaves up, each group once.
 //!
-//! The first walk notes which groups go by which check, and which follow others through aliases. When a check turns,
+//! The first fold notes which groups go by which check, and which follow others through aliases. When a check turns,
 //! these are folded again and no others, and what did not change is shared with the fold before.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::group::{Alternative, Body, Target};
@@ -37,31 +37,60 @@ const CHUNK: usize = 1024;
 pub struct Healthy {
     chunks: Arc<[Arc<[MemberSet]>]>,
     roots: Arc<Roots>,
+    /// Which checks are healthy, by their numbers in `roots`.
+    checks: Arc<[bool]>,
 }
 
 /// What the healthy members of groups rest on, the same as long as zones are.
 #[derive(Default)]
 struct Roots {
-    /// The groups that have a record which goes by the check.
-    by_check: HashMap<Id, Vec<u32>>,
+    /// The checks that records go by, numbered: a flip then looks up no names but those of checks that turned.
+    numbers: HashMap<Id, u32>,
+    /// The groups that have a record which goes by the check of a number.
+    by_check: Vec<Vec<u32>>,
+    /// The number of each record's check, group after group.
+    of_member: Vec<u32>,
+    /// Where the records of each group begin in `of_member`.
+    first_member: Vec<u32>,
     /// The groups that follow a group through an alias.
     followers: HashMap<u32, Vec<u32>>,
     /// A walk along aliases was cut short: where it begins then matters, so that all have to be folded together.
     cut_short: bool,
 }
 
+/// The number of no check.
+const NO_CHECK: u32 = u32::MAX;
+
 impl Healthy {
     /// Folds every group.
     pub fn fold(zones: &Zones, verdicts: &Verdicts, key: &HashKey) -> Healthy {
-        let states = vec![State::Not; zones.groups()];
-        let mut fold = Fold::new(zones, verdicts, key, States::All(states));
-        let mut members = Vec::with_capacity(zones.groups());
-        for &zone in zones.steered() {
-            for group in 0..zones.image(zone).groups.len() as u32 {
-                members.push(fold.group(zone, group, 0));
+        let mut roots = Roots::default();
+        let mut checks = Vec::new();
+        for (number, (zone, group)) in (0..).zip(zones.all_groups()) {
+            roots.first_member.push(roots.of_member.len() as u32);
+            for member in &zones.image(zone).groups[group as usize].members {
+                let check = member.health_check.as_ref().map_or(NO_CHECK, |check| {
+                    roots.number(check).unwrap_or_else(|| {
+                        checks.push(verdicts.healthy(check));
+                        roots.add(check)
+                    })
+                });
+                roots.of_member.push(check);
+                if let Some(groups) = roots.by_check.get_mut(check as usize) {
+                    groups.push(number);
+                }
             }
         }
-        Healthy { chunks: members.chunks(CHUNK).map(Arc::from).collect(), roots: Arc::new(fold.roots) }
+        let states = States { others: None, chunks: all_of(zones.groups(), || Some(unknown())) };
+        let mut fold = Fold::new(zones, key, states, &roots, &checks);
+        let members: Vec<MemberSet> = zones.all_groups().map(|(zone, group)| fold.group(zone, group, 0)).collect();
+        let Fold { followers, cut_short, .. } = fold;
+        (roots.followers, roots.cut_short) = (followers, cut_short);
+        Healthy {
+            chunks: members.chunks(CHUNK).map(Arc::from).collect(),
+            roots: Arc::new(roots),
+            checks: checks.into(),
+        }
     }
 
     /// The same zones' under other verdicts: what goes by a check that turned is folded again.
@@ -69,26 +98,32 @@ impl Healthy {
         let Some(turned) = verdicts.turned_since(before).filter(|_| !self.roots.cut_short) else {
             return Healthy::fold(zones, verdicts, key);
         };
-        let due = self.roots.resting_on(turned);
-        if due.is_empty() {
+        let mut checks = self.checks.clone();
+        let mut numbers = Vec::new();
+        for check in turned {
+            let Some(number) = self.roots.number(check) else { continue };
+            numbers.push(number);
+            Arc::make_mut(&mut checks)[number as usize] = verdicts.healthy(check);
+        }
+        if numbers.is_empty() {
             return self.clone();
         }
-        let states = States::Due { others: self, due: due.iter().map(|&group| (group, State::Not)).collect() };
-        let mut fold = Fold::new(zones, verdicts, key, states);
+        let mut states = States { others: Some(self), chunks: all_of(zones.groups(), || None) };
+        let due = self.roots.resting_on(numbers, &mut states);
+        let mut fold = Fold::new(zones, key, states, &self.roots, &checks);
         let mut chunks = self.chunks.to_vec();
         // In the order of a fold of all, so that aliases in a circle are entered at the same place.
-        for number in due {
-            let (zone, group) = zones.zone_of(number as usize);
+        for (number, (zone, group)) in due.iter().zip(zones.zones_of(&due)) {
             let members = fold.group(zone, group, 0);
-            if members != self.get(number as usize) {
-                let (chunk, place) = place_of(number as usize);
+            if members != self.get(*number as usize) {
+                let (chunk, place) = place_of(*number as usize);
                 Arc::make_mut(&mut chunks[chunk])[place] = members;
             }
         }
-        if fold.roots.cut_short {
+        if fold.cut_short {
             return Healthy::fold(zones, verdicts, key);
         }
-        Healthy { chunks: chunks.into(), roots: self.roots.clone() }
+        Healthy { chunks: chunks.into(), roots: self.roots.clone(), checks }
     }
 
     #[inline]
@@ -109,17 +144,42 @@ fn place_of(group: usize) -> (usize, usize) {
     (group / CHUNK, group % CHUNK)
 }
 
+/// One for each chunk of so many groups.
+fn all_of<T>(groups: usize, one: impl FnMut() -> T) -> Vec<T> {
+    std::iter::repeat_with(one).take(groups.div_ceil(CHUNK)).collect()
+}
+
+fn unknown() -> Box<[State]> {
+    [State::Not; CHUNK].into()
+}
+
 impl Roots {
-    /// The groups that go by one of these checks, and those that follow them, near and far.
-    fn resting_on<'i>(&self, checks: impl IntoIterator<Item = &'i Id>) -> BTreeSet<u32> {
-        let mut fresh: Vec<u32> =
-            checks.into_iter().filter_map(|check| self.by_check.get(check)).flatten().copied().collect();
-        let mut due = BTreeSet::new();
+    fn number(&self, check: &Id) -> Option<u32> {
+        self.numbers.get(check).copied()
+    }
+
+    fn add(&mut self, check: &Id) -> u32 {
+        let number = self.by_check.len() as u32;
+        self.numbers.insert(check.clone(), number);
+        self.by_check.push(Vec::new());
+        number
+    }
+
+    /// The groups that go by one of these checks, and those that follow them, near and far; nothing is known of their
+    /// states any more.
+    fn resting_on(&self, checks: Vec<u32>, states: &mut States<'_>) -> Vec<u32> {
+        let groups = |&check: &u32| self.by_check.get(check as usize).into_iter().flatten();
+        let mut fresh: Vec<u32> = checks.iter().flat_map(groups).copied().collect();
+        let mut due = Vec::with_capacity(fresh.len());
         while let Some(group) = fresh.pop() {
-            if due.insert(group) {
-                fresh.extend(self.followers.get(&group).into_iter().flatten());
+            if states.forget(group as usize) {
+                due.push(group);
+                if !self.followers.is_empty() {
+                    fresh.extend(self.followers.get(&group).into_iter().flatten());
+                }
             }
         }
+        due.sort_unstable();
         due
     }
 }
@@ -133,47 +193,61 @@ enum State {
 }
 
 /// What is known of the groups on a walk.
-enum States<'a> {
-    All(Vec<State>),
-    /// These are folded again, all others are as they were.
-    Due {
-        others: &'a Healthy,
-        due: HashMap<u32, State>,
-    },
+struct States<'a> {
+    /// Groups in chunks that are not here are as they were there.
+    others: Option<&'a Healthy>,
+    chunks: Vec<Option<Box<[State]>>>,
 }
 
 impl States<'_> {
     fn get(&self, group: usize) -> State {
-        match self {
-            States::All(all) => all[group],
-            States::Due { others, due } => {
-                due.get(&(group as u32)).copied().unwrap_or_else(|| State::Members(others.get(group)))
-            }
+        let (chunk, place) = place_of(group);
+        match (&self.chunks[chunk], self.others) {
+            (Some(chunk), _) => chunk[place],
+            (None, Some(others)) => State::Members(others.get(group)),
+            (None, None) => State::Not,
         }
     }
 
     fn set(&mut self, group: usize, state: State) {
-        match self {
-            States::All(all) => all[group] = state,
-            States::Due { due, .. } => _ = due.insert(group as u32, state),
+        let (chunk, place) = place_of(group);
+        let others = self.others;
+        let states = self.chunks[chunk].get_or_insert_with(|| {
+            let mut states = unknown();
+            let known = others.map_or(&[][..], |others| &others.chunks[chunk]);
+            states.iter_mut().zip(known).for_each(|(state, &members)| *state = State::Members(members));
+            states
+        });
+        states[place] = state;
+    }
+
+    /// False where it was forgotten already.
+    fn forget(&mut self, group: usize) -> bool {
+        let known = !matches!(self.get(group), State::Not);
+        if known {
+            self.set(group, State::Not);
         }
+        known
     }
 }
 
 struct Fold<'a> {
     zones: &'a Zones,
-    verdicts: &'a Verdicts,
     key: &'a HashKey,
     states: States<'a>,
-    roots: Roots,
+    roots: &'a Roots,
+    checks: &'a [bool],
+    /// Noted on a walk through all groups, for the roots of later ones.
+    followers: HashMap<u32, Vec<u32>>,
+    cut_short: bool,
     name: QueryName,
     data: Vec<u8>,
 }
 
 impl<'a> Fold<'a> {
-    fn new(zones: &'a Zones, verdicts: &'a Verdicts, key: &'a HashKey, states: States<'a>) -> Fold<'a> {
-        let (roots, name, data) = (Roots::default(), QueryName::new(), Vec::new());
-        Fold { zones, verdicts, key, states, roots, name, data }
+    fn new(zones: &'a Zones, key: &'a HashKey, states: States<'a>, roots: &'a Roots, checks: &'a [bool]) -> Fold<'a> {
+        let (name, data) = (QueryName::new(), Vec::new());
+        Fold { zones, key, states, roots, checks, followers: HashMap::new(), cut_short: false, name, data }
     }
 
     fn group(&mut self, zone: ZoneNumber, group: u32, level: usize) -> MemberSet {
@@ -185,10 +259,10 @@ impl<'a> Fold<'a> {
         }
         let zones = self.zones;
         let group = &zones.image(zone).groups[group as usize];
+        let checks = self.roots.of_member.get(self.roots.first_member[number] as usize..).unwrap_or_default();
         let mut healthy = MemberSet::NOBODY;
-        for (member, alternative) in (0..).map(Member).zip(&group.members) {
-            self.note(number, alternative);
-            if self.is_healthy(zone, group.rtype, number, alternative, level) {
+        for ((member, alternative), &check) in (0..).map(Member).zip(&group.members).zip(checks) {
+            if self.is_healthy(zone, group.rtype, number, alternative, check, level) {
                 healthy = healthy.with(member);
             }
         }
@@ -196,33 +270,31 @@ impl<'a> Fold<'a> {
         healthy
     }
 
-    /// Notes by which check a record goes, whatever the check says now.
-    fn note(&mut self, group: usize, member: &Alternative) {
-        if let (States::All(_), Some(check)) = (&self.states, &member.health_check) {
-            match self.roots.by_check.get_mut(check) {
-                Some(groups) => groups.push(group as u32),
-                None => _ = self.roots.by_check.insert(check.clone(), vec![group as u32]),
-            }
-        }
-    }
-
-    fn is_healthy(&mut self, zone: ZoneNumber, rtype: Type, number: usize, member: &Alternative, level: usize) -> bool {
+    fn is_healthy(
+        &mut self,
+        zone: ZoneNumber,
+        rtype: Type,
+        number: usize,
+        member: &Alternative,
+        check: u32,
+        level: usize,
+    ) -> bool {
         let leads = match &member.body {
             Body::Alias { target, evaluate_target_health: true } => self.follow(zone, rtype, target),
             _ => Leads::Well,
         };
-        if let (States::All(_), Leads::To(zone, group)) = (&self.states, leads) {
+        if let (None, Leads::To(zone, group)) = (self.states.others, leads) {
             let followed = self.zones.group(zone, group) as u32;
-            self.roots.followers.entry(followed).or_default().push(number as u32);
+            self.followers.entry(followed).or_default().push(number as u32);
         }
-        if member.health_check.as_ref().is_some_and(|check| !self.verdicts.healthy(check)) {
+        if self.checks.get(check as usize) == Some(&false) {
             return false;
         }
         match leads {
             Leads::Well => true,
             Leads::Nowhere => false,
             Leads::To(..) if level == RECURSION_MAX => {
-                self.roots.cut_short = true;
+                self.cut_short = true;
                 false
             }
             Leads::To(zone, group) => !self.group(zone, group, level + 1).is_empty(),

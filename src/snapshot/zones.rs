@@ -179,6 +179,30 @@ impl Zones {
         (zone, (group - first(zone)) as u32)
     }
 
+    /// All groups in the order of their numbers.
+    pub fn all_groups(&self) -> impl Iterator<Item = (ZoneNumber, u32)> {
+        let groups_of = |&zone: &ZoneNumber| (0..self.image(zone).groups.len() as u32).map(move |group| (zone, group));
+        self.steered.iter().flat_map(groups_of)
+    }
+
+    /// The zones of some groups, and the groups' numbers there. The groups are in order, so that the next one is mostly
+    /// in the same zone or the next.
+    pub fn zones_of(&self, groups: &[u32]) -> impl Iterator<Item = (ZoneNumber, u32)> {
+        let first = |&zone: &ZoneNumber| self.entries[zone.0 as usize].first_group;
+        let mut at = 0;
+        groups.iter().map(move |&group| {
+            let later = self.steered.get(at + 1..).unwrap_or_default();
+            let is_before = |zone: &ZoneNumber| first(zone) <= group;
+            at += match later {
+                [next, after, ..] if is_before(next) && is_before(after) => later.partition_point(is_before),
+                [next, ..] if is_before(next) => 1,
+                _ => 0,
+            };
+            let zone = self.steered[at];
+            (zone, group - first(&zone))
+        })
+    }
+
     pub fn numbers(&self) -> impl Iterator<Item = ZoneNumber> + use<> {
         (0..self.entries.len() as u32).map(ZoneNumber)
     }
