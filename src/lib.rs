@@ -8,6 +8,7 @@ pub mod problem;
 pub mod wire;
 pub mod dice;
 pub mod moment;
+pub mod hands;
 pub mod model;
 pub mod geo;
 pub mod health;

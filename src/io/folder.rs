@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use files::Stamp;
 use files::ZoneFile;
 
+use super::hands::Threads;
 use crate::model::zone::Visibility;
 use crate::model::{Limits, Shared, Vpc, ZoneData, validate};
 use crate::problem::{Problem, Problems};
@@ -172,7 +173,7 @@ pub fn load_with<T: Send>(
     let (mut next, same) = load_shared(dir, limits, seen);
     problems.append(next.shared_problems.clone());
 
-    let load = Load { dir, root: &root, limits, shared: &next.shared, build };
+    let load = Load { dir, root: &root, limits, hands: Threads::of_this_machine(), shared: &next.shared, build };
     let earlier = |name: &str| {
         let at = seen.zones.binary_search_by(|zone| (*zone.name).cmp(name)).ok()?;
         seen.zones.get(at).filter(|_| same)
@@ -289,7 +290,7 @@ pub fn load_touched<T: Send>(
         return None;
     }
     let root = std::path::absolute(dir).ok()?;
-    let load = Load { dir, root: &root, limits, shared: &seen.shared, build };
+    let load = Load { dir, root: &root, limits, hands: Threads::of_this_machine(), shared: &seen.shared, build };
     let mut read = Vec::new();
     for path in touched {
         let inside = path.strip_prefix(&root).ok()?.to_str()?;
@@ -346,6 +347,7 @@ struct Load<'a, T> {
     dir: &'a Path,
     root: &'a Path,
     limits: Limits,
+    hands: Threads,
     shared: &'a Shared,
     build: &'a (dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
 }
@@ -413,14 +415,15 @@ impl<T> Load<'_, T> {
                 problems.add_excerpts(&file, &bytes);
             }
         }
-        let (origin, visibility, built) = made.unwrap_or_else(|| (origin_of(name), Visibility::Public, None));
+        let by_name = origin_of(name);
+        let (origin, visibility, built) = made.unwrap_or_else(|| (by_name.clone(), Visibility::Public, None));
         let failed = problems.errors() > 0;
         let state = if failed { State::Failed } else { State::Loaded };
         let plain = problems.is_empty()
             && included.is_empty()
             && vpcs.is_empty()
             && visibility == Visibility::Public
-            && origin == origin_of(name);
+            && origin == by_name;
         let more = (!plain).then(|| {
             let (origin, visibility) = (origin.clone(), visibility.clone());
             Box::new(More { origin, visibility, vpcs: vpcs.clone(), included, problems: problems.clone() })
@@ -439,8 +442,8 @@ impl<T> Load<'_, T> {
     ) -> Option<ZoneData> {
         // A comment inside may name the zone, whatever the file is called; the root stands in until it is read.
         let named = name_of(name);
-        let data =
-            zonefile::parse(&named.clone().unwrap_or_else(|_| Name::root()), file.clone(), bytes, includes, problems);
+        let origin = named.clone().unwrap_or_else(|_| Name::root());
+        let data = zonefile::parse_with(&origin, file.clone(), bytes, includes, &self.hands, problems);
         match named {
             Err(why) if data.origin.is_root() => {
                 let remedy = "name the file after its zone, as example.com.zone";

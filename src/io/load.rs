@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
 use super::folder::{self, LoadedZone, Seen, State, Touched};
 use super::geo::GeoFolder;
+use super::hands::Threads;
 use super::sys;
 use super::terminal::Progress;
 use crate::geo::Geography;
@@ -17,7 +18,7 @@ use crate::model::zone::Visibility;
 use crate::model::{Limits, Shared};
 use crate::problem::Problems;
 use crate::snapshot::rate_limit::RateLimit;
-use crate::snapshot::{self, Parts, Settings, Snapshot, ZoneImage};
+use crate::snapshot::{Parts, Settings, Snapshot, Workshop, ZoneImage};
 use crate::wire::hash::HashKey;
 use crate::wire::name::Name;
 
@@ -267,9 +268,15 @@ fn build(
     key: &HashKey,
     settings: &Settings,
 ) -> impl Fn(LoadedZone, &Shared, &mut Problems) -> Option<Arc<ZoneImage>> + Sync {
-    move |zone, _, problems| {
-        let image = snapshot::build(&zone.data, key, settings, problems);
-        (!zone.failed).then(|| Arc::new(image))
+    // As many as there are threads that ask at a time.
+    let workshops: Mutex<Vec<Workshop>> = Mutex::default();
+    let hands = Threads::of_this_machine();
+    move |LoadedZone { data, failed, .. }, _, problems| {
+        let idle = || workshops.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workshop = idle().pop().unwrap_or_default();
+        let image = workshop.build(data, key, settings, &hands, problems);
+        idle().push(workshop);
+        (!failed).then(|| Arc::new(image))
     }
 }
 

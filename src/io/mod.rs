@@ -13,6 +13,7 @@ pub mod doors;
 pub mod folder;
 pub mod framed;
 pub mod geo;
+pub mod hands;
 pub mod health;
 pub mod live;
 pub mod load;

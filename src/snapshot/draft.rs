@@ -1,85 +1,127 @@
 //! A zone's names while it is being built: who has which records, who lies below whom.
+//!
+//! Names are hashed by as many hands as there are; then one pass puts them into a table. Of a large zone no table fits
+//! into a processor's caches: the places of the next names are touched together, so that these waits for memory run side by
+//! side.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::ops::Range;
 
 use super::image::Flags;
-use crate::model::zone::ZoneData;
+use crate::hands::{self, Hands};
+use crate::model::ZoneData;
+use crate::model::zone::{RecordId, Records};
 use crate::problem::{At, Problem, Problems};
 use crate::wire::hash::HashKey;
 use crate::wire::name::{self, LABELS_MAX, Name, is_under, label_starts};
 use crate::wire::rtype::Type;
 
-/// No draft, no record.
+/// No draft.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// One name.
+/// The top of the zone.
+pub(super) const APEX: u32 = 0;
+
+/// The places of so many names are touched together.
+const TOGETHER: usize = 16;
+
+/// A zone with fewer chunks of records is hashed by one hand.
+const CHUNKS_WORTH_SHARING: usize = 2;
+
+/// A drafts' table starts with this many places.
+const TABLE_MIN: usize = 16;
+
+/// A table of up to so many places is kept for the next zone.
+const TABLE_KEPT: usize = 1 << 14;
+
+/// One name. Small: there may be millions.
 pub(super) struct Draft {
-    pub hash: u64,
+    /// The two halves of the hash, so that a draft takes 28 bytes and not 32.
+    hash: [u32; 2],
     name: u32,
+    parent: u32,
+    first: RecordId,
+    last: RecordId,
     pub name_length: u8,
     pub flags: u8,
-    parent: u32,
-    first: u32,
-    last: u32,
-    /// The cut or DNAME it lies below; the outermost, where there are several.
-    pub cover: u32,
 }
 
 impl Draft {
     pub fn parent(&self) -> Option<u32> {
         (self.parent != NONE).then_some(self.parent)
     }
+
+    pub fn hash(&self) -> u64 {
+        u64::from(self.hash[0]) << 32 | u64::from(self.hash[1])
+    }
 }
 
-/// All names of a zone; the apex is the first.
+/// A place of the table: enough of the hash to be almost sure, and a number more than the draft's, so that 0 is empty.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    tag: u32,
+    draft: u32,
+}
+
+/// Records in a row with one owner.
+struct Run {
+    owner: Owner,
+    records: Range<u32>,
+}
+
+#[derive(Clone, Copy)]
+enum Owner {
+    /// The hash of its name.
+    Inside(u64),
+    OutOfZone,
+}
+
+/// All names of a zone; the apex is the first. Kept from zone to zone, so that a hundred thousand small ones cost no
+/// allocations for each.
+#[derive(Default)]
 pub(super) struct Drafts {
     drafts: Vec<Draft>,
     names: Vec<u8>,
-    /// Open addressing over the drafts, a number more than the draft's, so that 0 is empty.
-    table: Vec<u32>,
-    /// For each plain record the next one of the same owner.
-    next: Vec<u32>,
+    /// Open addressing.
+    table: Vec<Place>,
+    /// The cut or DNAME that each draft lies below, the outermost where there are several; empty where there is none.
+    covers: Vec<u32>,
     groups: BTreeMap<u32, BTreeMap<u16, Vec<u32>>>,
-    key: HashKey,
-    origin: Name,
+    /// For each chunk of records the last draft that has one of them.
+    last_of_chunk: Vec<u32>,
+    origin: Vec<u8>,
     origin_hash: u64,
     origin_labels: usize,
+    key: Option<HashKey>,
+    /// Its names take more than can be addressed.
+    pub too_large: bool,
 }
 
 impl Drafts {
     /// Gathers the records of a zone by their owners.
-    pub fn gather(zone: &ZoneData, key: &HashKey, problems: &mut Problems) -> Drafts {
-        let origin = zone.origin.to_lowercase();
-        let origin_hash = key.of(origin.wire());
-        let expected = zone.records.len() + zone.record_sets.len() + 1;
-        let mut drafts = Drafts {
-            drafts: Vec::with_capacity(expected),
-            names: Vec::with_capacity(expected * 16),
-            table: vec![0; (expected * 3 / 2).next_power_of_two()],
-            next: vec![NONE; zone.records.len()],
-            groups: BTreeMap::new(),
-            key: *key,
-            origin_labels: origin.label_count(),
-            origin_hash,
-            origin,
-        };
-        let apex = drafts.origin.clone();
-        drafts.of(apex.wire());
-        let mut owner: &[u8] = &[];
-        let mut draft = 0;
-        let mut lower = Vec::with_capacity(name::NAME_MAX);
-        for (index, record) in zone.records.iter().enumerate() {
-            if !std::ptr::eq(record.owner, owner) {
-                owner = record.owner;
-                lower.clear();
-                lower.extend(owner.iter().map(u8::to_ascii_lowercase));
-                draft = if is_under(&lower, drafts.origin.wire()) { drafts.of(&lower) } else { NONE };
+    pub fn gather(
+        &mut self,
+        zone: &ZoneData,
+        records: &mut Records,
+        key: &HashKey,
+        hands: &dyn Hands,
+        problems: &mut Problems,
+    ) {
+        self.begin(&zone.origin, records.len() + zone.record_sets.len() + 1, key);
+        let chunks = records.chunks();
+        // Hashes are made for a few chunks at a time, so that all of them never lie in memory.
+        let together = if chunks < CHUNKS_WORTH_SHARING { 1 } else { hands.count().max(1) * 2 };
+        for first in (0..chunks).step_by(together) {
+            let those = (chunks - first).min(together);
+            let hashed = {
+                let (drafts, records) = (&*self, &*records);
+                let hash = |number: usize| drafts.runs(records, first + number);
+                if those == 1 { vec![hash(0)] } else { hands::collect(hands, those, &hash) }
+            };
+            for (chunk, runs) in (first..).zip(hashed) {
+                self.gather_chunk(zone, records, chunk, &runs, problems);
             }
-            if draft == NONE {
-                problems.push(out_of_zone(zone, owner, zone.at(&record)));
-                continue;
-            }
-            drafts.add(draft, index as u32, record.rtype);
         }
         for (index, set) in zone.record_sets.iter().enumerate() {
             let lower = set.name.to_lowercase();
@@ -87,77 +129,193 @@ impl Drafts {
                 problems.push(out_of_zone(zone, set.name.wire(), set.at.clone()));
                 continue;
             }
-            let draft = drafts.of(lower.wire());
-            drafts.mark(draft, set.rtype);
-            drafts.groups.entry(draft).or_default().entry(set.rtype.0).or_default().push(index as u32);
+            let draft = self.of(lower.wire(), key.of(lower.wire()));
+            self.mark(draft, set.rtype);
+            self.groups.entry(draft).or_default().entry(set.rtype.0).or_default().push(index as u32);
         }
-        drafts
     }
 
-    fn add(&mut self, draft: u32, record: u32, rtype: Type) {
+    fn begin(&mut self, origin: &Name, expected: usize, key: &HashKey) {
+        self.drafts.clear();
+        self.drafts.reserve(expected);
+        self.names.clear();
+        self.covers.clear();
+        self.groups.clear();
+        self.last_of_chunk.clear();
+        let places = (expected * 3 / 2).next_power_of_two().max(TABLE_MIN);
+        self.table.clear();
+        self.table.resize(places, Place::default());
+        self.origin.clear();
+        self.origin.extend(origin.wire().iter().map(u8::to_ascii_lowercase));
+        self.origin_hash = key.of(&self.origin);
+        self.origin_labels = origin.label_count();
+        self.key = Some(*key);
+        self.too_large = false;
+        let apex = std::mem::take(&mut self.origin);
+        self.of(&apex, self.origin_hash);
+        self.origin = apex;
+    }
+
+    /// Lets go of the room that a large zone took.
+    pub fn shrink(&mut self, most: usize) {
+        if self.drafts.capacity() > most {
+            *self = Drafts::default();
+        }
+    }
+
+    fn key(&self) -> HashKey {
+        self.key.unwrap_or_else(|| HashKey::new([0; 4]))
+    }
+
+    /// The owners of a chunk's records, with their hashes.
+    fn runs(&self, records: &Records, chunk: usize) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::with_capacity(records.ids_in(chunk).len());
+        let mut before = None;
+        let mut lower = Vec::with_capacity(name::NAME_MAX);
+        for (number, id) in (0..).zip(records.ids_in(chunk)) {
+            let (owner, place) = records.owner(id);
+            match runs.last_mut() {
+                Some(run) if before == Some(place) => run.records.end = number + 1,
+                _ => {
+                    lower.clear();
+                    lower.extend(owner.iter().map(u8::to_ascii_lowercase));
+                    let owner = self.hash_of(&lower).map_or(Owner::OutOfZone, Owner::Inside);
+                    runs.push(Run { owner, records: number..number + 1 });
+                }
+            }
+            before = Some(place);
+        }
+        runs
+    }
+
+    /// The hash of a name in lower case, if it lies in the zone.
+    fn hash_of(&self, name: &[u8]) -> Option<u64> {
+        if !is_under(name, &self.origin) {
+            return None;
+        }
+        let mut starts = [0; LABELS_MAX + 1];
+        let count = label_starts(name, &mut starts);
+        let above = starts.get(..count.saturating_sub(self.origin_labels)).unwrap_or_default();
+        let key = self.key();
+        let hash = above.iter().rev().fold(self.origin_hash, |parent, &start| {
+            let start = usize::from(start);
+            key.extend(parent, &name[start..=start + usize::from(name[start])])
+        });
+        Some(hash)
+    }
+
+    fn gather_chunk(
+        &mut self,
+        zone: &ZoneData,
+        records: &mut Records,
+        chunk: usize,
+        runs: &[Run],
+        problems: &mut Problems,
+    ) {
+        let mut lower = Vec::with_capacity(name::NAME_MAX);
+        let mut ids = records.ids_in(chunk);
+        let mut last = 0;
+        for (number, run) in runs.iter().enumerate() {
+            if number.is_multiple_of(TOGETHER) {
+                self.touch(runs.get(number..).unwrap_or_default());
+            }
+            let mut draft = NONE;
+            for id in ids.by_ref().take(run.records.len()) {
+                let record = records.get(id);
+                let Owner::Inside(hash) = run.owner else {
+                    problems.push(out_of_zone(zone, record.owner, zone.at(&record)));
+                    continue;
+                };
+                if draft == NONE {
+                    lower.clear();
+                    lower.extend(record.owner.iter().map(u8::to_ascii_lowercase));
+                    draft = self.of(&lower, hash);
+                    last = last.max(draft);
+                }
+                let rtype = record.rtype;
+                self.add(records, draft, id, rtype);
+            }
+        }
+        self.last_of_chunk.push(last);
+    }
+
+    /// Has the places of the next names read, one right after the other, so that they are waited for side by side.
+    fn touch(&self, runs: &[Run]) {
+        let mut read = 0;
+        for run in runs.iter().take(TOGETHER) {
+            if let Owner::Inside(hash) = run.owner {
+                read |= self.table[hash as usize & (self.table.len() - 1)].tag;
+            }
+        }
+        black_box(read);
+    }
+
+    /// Gives a draft one more record.
+    pub fn add(&mut self, records: &mut Records, draft: u32, id: RecordId, rtype: Type) {
         self.mark(draft, rtype);
         let entry = &mut self.drafts[draft as usize];
         match entry.last {
-            NONE => entry.first = record,
-            last => self.next[last as usize] = record,
+            RecordId::NONE => entry.first = id,
+            last => records.link(last, id),
         }
-        entry.last = record;
+        entry.last = id;
     }
 
     fn mark(&mut self, draft: u32, rtype: Type) {
-        self.drafts[draft as usize].flags |= match rtype {
-            Type::NS if draft != 0 => Flags::CUT,
+        let flag = match rtype {
+            Type::NS if draft != APEX => Flags::CUT,
             Type::DNAME => Flags::DNAME,
             Type::CNAME => Flags::CNAME,
             _ => 0,
         };
+        self.drafts[draft as usize].flags |= flag;
     }
 
     /// The draft of a name in lower case, and those of all its ancestors, made where there are none yet.
-    fn of(&mut self, name: &[u8]) -> u32 {
-        let mut starts = [0; LABELS_MAX + 1];
-        let count = label_starts(name, &mut starts);
-        let above = count.saturating_sub(self.origin_labels);
-        let mut hashes = [0; LABELS_MAX + 1];
-        hashes[above] = self.origin_hash;
-        for index in (0..above).rev() {
-            let end = if index + 1 < count { usize::from(starts[index + 1]) } else { name.len() - 1 };
-            hashes[index] = self.key.extend(hashes[index + 1], &name[usize::from(starts[index])..end]);
+    fn of(&mut self, name: &[u8], hash: u64) -> u32 {
+        if let Some(draft) = self.lookup(name, hash) {
+            return draft;
         }
-        let mut child: Option<u32> = None;
-        let mut found = NONE;
-        for (index, &hash) in hashes[..=above].iter().enumerate() {
-            let start = if index < count { usize::from(starts[index]) } else { name.len() - 1 };
-            let suffix = &name[start..];
-            let (draft, fresh) = match self.lookup(suffix, hash) {
-                Some(draft) => (draft, false),
-                None => (self.insert(suffix, hash), true),
-            };
-            if let Some(child) = child {
-                self.drafts[child as usize].parent = draft;
-                if name::is_wildcard(self.name(&self.drafts[child as usize])) {
-                    self.drafts[draft as usize].flags |= Flags::WILDCARD_BELOW;
+        let draft = self.insert(name, hash);
+        if name.len() == self.origin.len() || self.drafts.len() == 1 {
+            return draft;
+        }
+        let mut child = draft;
+        let mut at = name;
+        while let Some(above) = name::parent(at) {
+            let is_apex = above.len() <= self.origin.len();
+            let (parent, fresh) = if is_apex {
+                (APEX, false)
+            } else {
+                let hash = self.hash_of(above).unwrap_or_default();
+                match self.lookup(above, hash) {
+                    Some(known) => (known, false),
+                    None => (self.insert(above, hash), true),
                 }
-            }
-            if index == 0 {
-                found = draft;
+            };
+            self.drafts[child as usize].parent = parent;
+            if name::is_wildcard(at) {
+                self.drafts[parent as usize].flags |= Flags::WILDCARD_BELOW;
             }
             if !fresh {
                 break;
             }
-            child = Some(draft);
+            (child, at) = (parent, above);
         }
-        found
+        draft
     }
 
     fn lookup(&self, name: &[u8], hash: u64) -> Option<u32> {
         let mask = self.table.len() - 1;
         let mut index = hash as usize & mask;
         loop {
-            let draft = self.table[index].checked_sub(1)?;
-            let entry = &self.drafts[draft as usize];
-            if entry.hash == hash && self.name(entry) == name {
-                return Some(draft);
+            let place = self.table[index];
+            let draft = place.draft.checked_sub(1)?;
+            if place.tag == (hash >> 32) as u32 {
+                let entry = &self.drafts[draft as usize];
+                if entry.hash() == hash && self.name(entry) == name {
+                    return Some(draft);
+                }
             }
             index = (index + 1) & mask;
         }
@@ -165,21 +323,26 @@ impl Drafts {
 
     fn insert(&mut self, name: &[u8], hash: u64) -> u32 {
         if (self.drafts.len() + 1) * 4 > self.table.len() * 3 {
-            self.table = vec![0; self.table.len() * 2];
+            let places = self.table.len() * 2;
+            self.table.clear();
+            self.table.resize(places, Place::default());
             for number in 0..self.drafts.len() as u32 {
                 self.enter(number);
             }
         }
+        if u32::try_from(self.names.len() + name.len()).is_err() {
+            self.too_large = true;
+            return APEX;
+        }
         let number = self.drafts.len() as u32;
         self.drafts.push(Draft {
-            hash,
+            hash: [(hash >> 32) as u32, hash as u32],
             name: self.names.len() as u32,
+            parent: NONE,
+            first: RecordId::NONE,
+            last: RecordId::NONE,
             name_length: name.len() as u8,
             flags: 0,
-            parent: NONE,
-            first: NONE,
-            last: NONE,
-            cover: NONE,
         });
         self.names.extend_from_slice(name);
         self.enter(number);
@@ -188,11 +351,12 @@ impl Drafts {
 
     fn enter(&mut self, number: u32) {
         let mask = self.table.len() - 1;
-        let mut index = self.drafts[number as usize].hash as usize & mask;
-        while self.table[index] != 0 {
+        let hash = self.drafts[number as usize].hash();
+        let mut index = hash as usize & mask;
+        while self.table[index].draft != 0 {
             index = (index + 1) & mask;
         }
-        self.table[index] = number + 1;
+        self.table[index] = Place { tag: (hash >> 32) as u32, draft: number + 1 };
     }
 
     /// Finds out who lies below a cut or a DNAME.
@@ -201,6 +365,7 @@ impl Drafts {
         if self.drafts.iter().all(|draft| draft.flags & HIDES == 0) {
             return;
         }
+        self.covers.resize(self.drafts.len(), NONE);
         for number in 0..self.drafts.len() {
             let mut cover = NONE;
             let mut above = self.drafts[number].parent;
@@ -212,9 +377,17 @@ impl Drafts {
                 above = ancestor.parent;
             }
             if cover != NONE {
-                self.drafts[number].cover = cover;
+                self.covers[number] = cover;
                 self.drafts[number].flags |= Flags::OCCLUDED;
             }
+        }
+    }
+
+    /// Lets go of the table of a large zone in which nobody will look for a name any more: no alias, no glue.
+    pub fn end_lookups(&mut self) {
+        let looked_up = !self.groups.is_empty() || self.drafts.iter().any(|draft| draft.flags & Flags::CUT != 0);
+        if !looked_up && self.table.len() > TABLE_KEPT {
+            self.table = vec![Place::default(); TABLE_MIN];
         }
     }
 
@@ -226,12 +399,22 @@ impl Drafts {
         &self.drafts[number as usize]
     }
 
+    /// The cut or DNAME that a draft lies below; the outermost, where there are several.
+    pub fn cover(&self, number: u32) -> Option<u32> {
+        self.covers.get(number as usize).copied().filter(|&cover| cover != NONE)
+    }
+
+    /// The last draft that has a record of this chunk.
+    pub fn last_of(&self, chunk: usize) -> u32 {
+        self.last_of_chunk.get(chunk).copied().unwrap_or(NONE)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Draft> {
         self.drafts.iter()
     }
 
     pub fn origin(&self) -> &[u8] {
-        self.origin.wire()
+        &self.origin
     }
 
     pub fn name(&self, draft: &Draft) -> &[u8] {
@@ -240,7 +423,7 @@ impl Drafts {
 
     /// The draft of a name in lower case.
     pub fn find(&self, name: &[u8]) -> Option<u32> {
-        self.lookup(name, self.key.of(name))
+        self.lookup(name, self.hash_of(name)?)
     }
 
     /// Whether a name in lower case lies at or below a cut, or below a DNAME: others answer for it.
@@ -257,11 +440,14 @@ impl Drafts {
     }
 
     /// The plain records of a name, in file order.
-    pub fn records_of(&self, draft: &Draft) -> impl Iterator<Item = u32> + '_ {
+    pub fn records_of<'r>(&self, records: &'r Records, draft: &Draft) -> impl Iterator<Item = RecordId> + use<'r> {
         let mut next = draft.first;
         std::iter::from_fn(move || {
             let record = next;
-            next = *self.next.get(record as usize)?;
+            if record == RecordId::NONE {
+                return None;
+            }
+            next = records.next(record);
             Some(record)
         })
     }

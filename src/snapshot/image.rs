@@ -128,7 +128,7 @@ pub struct Node<'a> {
 
 impl<'a> Node<'a> {
     #[inline]
-    fn read(arena: &'a [u8], at: NodeAt) -> Node<'a> {
+    pub(super) fn read(arena: &'a [u8], at: NodeAt) -> Node<'a> {
         let start = at.0 as usize;
         let head = &arena[start..start + NODE_HEAD];
         let end = start + NODE_HEAD + usize::from(head[0]);
@@ -154,8 +154,12 @@ impl<'a> Node<'a> {
         Some(NodeAt(read_u32(self.arena, at)))
     }
 
+    fn first_entry(&self) -> usize {
+        self.after_name() + if self.flags.has(Flags::OCCLUDED) { COVER } else { 0 }
+    }
+
     fn entries(&self) -> impl Iterator<Item = Entry> + 'a {
-        let start = self.after_name() + if self.flags.has(Flags::OCCLUDED) { COVER } else { 0 };
+        let start = self.first_entry();
         let bytes = &self.arena[start..start + ENTRY * usize::from(self.entries)];
         bytes.chunks_exact(ENTRY).map(|entry| Entry {
             rtype: Type(u16::from_le_bytes([entry[0], entry[1]])),
@@ -197,6 +201,24 @@ impl<'a> Node<'a> {
     /// The signatures over all its sets.
     pub fn all_signatures(&self) -> impl Iterator<Item = SetAt> + 'a {
         self.entries().filter(|entry| entry.kind == Kind::Signatures).map(|entry| SetAt(entry.offset))
+    }
+
+    /// Whether it has a set of this type, or signatures over one, and nothing else.
+    pub(super) fn has_only(&self, rtype: Type) -> bool {
+        self.entries().all(|entry| entry.rtype == rtype && matches!(entry.kind, Kind::Set | Kind::Signatures))
+    }
+
+    /// Moves what a node's entries lead to so far behind, in an arena that is to stand behind another, and the numbers of
+    /// its groups.
+    pub(super) fn relocate(arena: &mut [u8], at: NodeAt, base: u32, first_group: u32) {
+        let node = Node::read(arena, at);
+        let (start, count) = (node.first_entry(), usize::from(node.entries));
+        for entry in arena[start..start + ENTRY * count].chunks_exact_mut(ENTRY) {
+            let (kind, offset) = entry.split_at_mut(4);
+            let by = if kind[2] == Kind::Group as u8 { first_group } else { base };
+            let old = read_u32(offset, 0);
+            offset.copy_from_slice(&old.wrapping_add(by).to_le_bytes());
+        }
     }
 
     /// A cut's whole referral.

@@ -1,13 +1,11 @@
 //! Whether a zone makes sense: what the RFCs ask of a zone's contents, and Route 53's defaults where they are missing.
 
-use std::borrow::Cow;
-
 use super::build::{canonical_data, kind_of, same_data};
 use super::denial::{Denial, NSEC3_ITERATIONS_MAX};
-use super::draft::{Draft, Drafts};
+use super::draft::{APEX, Draft, Drafts};
 use super::image::{Flags, ZoneImage};
 use crate::model::record_set::RecordSet;
-use crate::model::zone::{Record, Visibility, ZoneData};
+use crate::model::zone::{Record, RecordId, Records, Visibility, ZoneData, ZoneTooLarge};
 use crate::policy::MEMBERS_MAX;
 use crate::problem::{At, Problem, Problems, Severity};
 use crate::wire::name::{Name, Shown};
@@ -20,24 +18,23 @@ const DEFAULT_NS_TTL: u32 = 172_800;
 /// Up to so many records of one set are compared each with each; more are sorted first.
 const PAIRWISE_MAX: usize = 16;
 
-/// The zone with an SOA and apex NS, Route 53's own where it has none.
-pub(super) fn with_defaults<'a>(zone: &'a ZoneData, problems: &mut Problems) -> Cow<'a, ZoneData> {
+/// Adds an SOA and apex NS, Route 53's own, where the zone has none.
+pub(super) fn add_defaults(zone: &ZoneData, records: &mut Records, drafts: &mut Drafts, problems: &mut Problems) {
     let origin = zone.origin.wire();
-    let at_apex = |rtype: Type| {
-        zone.records.iter().any(|record| record.rtype == rtype && record.owner.eq_ignore_ascii_case(origin))
-    };
-    let (soa, ns) = (at_apex(Type::SOA), at_apex(Type::NS));
-    if soa && ns {
-        return Cow::Borrowed(zone);
+    let (mut soa, mut ns) = (false, false);
+    for record in drafts.records_of(records, drafts.get(APEX)) {
+        let rtype = records.get(record).rtype;
+        (soa, ns) = (soa || rtype == Type::SOA, ns || rtype == Type::NS);
     }
-    let mut whole = zone.clone();
+    if soa && ns {
+        return;
+    }
     let servers = default_servers(zone);
-    let mut add = |rtype, ttl, rdata: &[u8]| {
-        let record = Record { owner: origin, rtype, ttl, rdata, file: 0, line: 1 };
-        if whole.records.push(record).is_err() {
-            problems.push(too_large(zone));
-        }
-    };
+    let mut add =
+        |rtype, ttl, rdata: &[u8]| match records.push(Record { owner: origin, rtype, ttl, rdata, file: 0, line: 1 }) {
+            Ok(id) => drafts.add(records, APEX, id, rtype),
+            Err(ZoneTooLarge) => problems.push(too_large(zone)),
+        };
     if !soa {
         add(Type::SOA, DEFAULT_SOA_TTL, &default_soa(&servers[0]));
     }
@@ -55,7 +52,6 @@ pub(super) fn with_defaults<'a>(zone: &'a ZoneData, problems: &mut Problems) -> 
         "it gets the ones that Route 53 would make",
         "add them if the zone is to be delegated to",
     ));
-    Cow::Owned(whole)
 }
 
 pub(super) fn too_large(zone: &ZoneData) -> Problem {
@@ -100,14 +96,15 @@ fn default_soa(server: &Name) -> Vec<u8> {
 /// Checks sets and names as they are built.
 pub(super) struct Meaning<'a> {
     pub zone: &'a ZoneData,
+    pub records: &'a Records,
     pub problems: &'a mut Problems,
 }
 
 impl<'a> Meaning<'a> {
     /// The records of one set, each once, with a warning for each that is left out.
-    pub fn without_duplicates(&mut self, rtype: Type, records: &[u32]) -> Vec<Record<'a>> {
+    pub fn without_duplicates(&mut self, rtype: Type, records: &[RecordId]) -> Vec<Record<'a>> {
         let zone = self.zone;
-        let (kept, duplicates) = split_duplicates(zone, rtype, records);
+        let (kept, duplicates) = split_duplicates(self.records, rtype, records);
         for (record, first) in duplicates {
             self.problems.push(Problem::warning(
                 zone.at(&record),
@@ -120,8 +117,8 @@ impl<'a> Meaning<'a> {
     }
 
     /// The same for records whose duplicates are told elsewhere.
-    pub fn without_duplicates_quietly(&self, rtype: Type, records: &[u32]) -> Vec<Record<'a>> {
-        split_duplicates(self.zone, rtype, records).0
+    pub fn without_duplicates_quietly(&self, rtype: Type, records: &[RecordId]) -> Vec<Record<'a>> {
+        split_duplicates(self.records, rtype, records).0
     }
 
     /// The TTL of a set; none for signatures, which have their own.
@@ -166,7 +163,7 @@ impl<'a> Meaning<'a> {
         ));
     }
 
-    pub fn missing_glue(&mut self, server: &Record<'_>, _cut: u32) {
+    pub fn missing_glue(&mut self, server: &Record<'_>) {
         self.problems.push(Problem::warning(
             self.zone.at(server),
             format!("the name server {} has no address here", Shown(server.rdata)),
@@ -176,9 +173,10 @@ impl<'a> Meaning<'a> {
     }
 
     /// What may stand together at one name. `records` are those of the name, by type.
-    pub fn check_node(&mut self, draft: &Draft, at_apex: bool, drafts: &Drafts, number: u32, records: &[u32]) {
+    pub fn check_node(&mut self, draft: &Draft, at_apex: bool, drafts: &Drafts, number: u32, records: &[RecordId]) {
         let zone = self.zone;
-        let record = |&index: &u32| zone.records.get(index as usize);
+        let all = self.records;
+        let record = |&id: &RecordId| all.get(id);
         if draft.flags & Flags::CNAME != 0 {
             self.check_cname(at_apex, drafts, number, records);
         }
@@ -190,8 +188,8 @@ impl<'a> Meaning<'a> {
                 format!("move what is below it to a file of its own, {}.zone", Shown(soa.owner)),
             ));
         }
-        if draft.flags & Flags::OCCLUDED != 0 {
-            let cover = drafts.get(draft.cover);
+        if let Some(cover) = drafts.cover(number) {
+            let cover = drafts.get(cover);
             // An NSEC3 chain lies below an apex with a DNAME, and is no data to a question.
             let chain = |record: &Record<'_>| kind_of(record).0 == Type::NSEC3 || kind_of(record).1 == Type::NSEC3;
             let hidden = records.iter().map(record).filter(|record| !chain(record)).find(|record| {
@@ -217,10 +215,11 @@ impl<'a> Meaning<'a> {
     }
 
     /// Plain records where others are asked. Addresses may be glue.
-    fn check_cut(&mut self, records: &[u32]) {
+    fn check_cut(&mut self, records: &[RecordId]) {
         const BELONG: [Type; 7] = [Type::NS, Type::DS, Type::RRSIG, Type::NSEC, Type::KEY, Type::A, Type::AAAA];
         let zone = self.zone;
-        let plain = records.iter().map(|&index| zone.records.get(index as usize));
+        let all = self.records;
+        let plain = records.iter().map(|&id| all.get(id));
         if let Some(beside) = plain.into_iter().find(|record| !BELONG.contains(&kind_of(record).0)) {
             self.problems.push(Problem::warning(
                 zone.at(&beside),
@@ -233,10 +232,10 @@ impl<'a> Meaning<'a> {
 
     /// Record sets where others are asked: no policy ever chooses among them.
     fn check_reach(&mut self, draft: &Draft, drafts: &Drafts, number: u32) {
-        let cover = match draft.flags {
-            flags if flags & Flags::OCCLUDED != 0 => drafts.get(draft.cover),
-            flags if flags & Flags::CUT != 0 => draft,
-            _ => return,
+        let cover = match drafts.cover(number) {
+            Some(cover) => drafts.get(cover),
+            None if draft.flags & Flags::CUT != 0 => draft,
+            None => return,
         };
         let Some((rtype, sets)) = drafts.groups_of(number).find(|(rtype, _)| *rtype != Type::DS) else { return };
         let set = &self.zone.record_sets[sets[0] as usize];
@@ -249,10 +248,11 @@ impl<'a> Meaning<'a> {
         ));
     }
 
-    fn check_cname(&mut self, at_apex: bool, drafts: &Drafts, number: u32, records: &[u32]) {
+    fn check_cname(&mut self, at_apex: bool, drafts: &Drafts, number: u32, records: &[RecordId]) {
         let zone = self.zone;
         let beside = |rtype: Type| !matches!(rtype, Type::CNAME | Type::RRSIG | Type::NSEC | Type::KEY);
-        let plain = records.iter().map(|&index| zone.records.get(index as usize));
+        let all = self.records;
+        let plain = records.iter().map(|&id| all.get(id));
         let cname = plain.clone().find(|record| record.rtype == Type::CNAME);
         let mut at = cname.map(|record| zone.at(&record));
         let mut other = plain.clone().find(|record| beside(record.rtype)).map(|record| record.rtype);
@@ -286,8 +286,8 @@ impl<'a> Meaning<'a> {
 type Split<'a> = (Vec<Record<'a>>, Vec<(Record<'a>, Record<'a>)>);
 
 /// Each record once, and the surplus ones with the first of their kind.
-fn split_duplicates<'a>(zone: &'a ZoneData, rtype: Type, records: &[u32]) -> Split<'a> {
-    let all: Vec<Record<'a>> = records.iter().map(|&index| zone.records.get(index as usize)).collect();
+fn split_duplicates<'a>(all: &'a Records, rtype: Type, records: &[RecordId]) -> Split<'a> {
+    let all: Vec<Record<'a>> = records.iter().map(|&id| all.get(id)).collect();
     let mut duplicate_of = vec![None; all.len()];
     if all.len() <= PAIRWISE_MAX {
         for later in 1..all.len() {
@@ -316,8 +316,7 @@ fn split_duplicates<'a>(zone: &'a ZoneData, rtype: Type, records: &[u32]) -> Spl
 }
 
 /// Whether a signed zone's chain of denial can be served.
-pub(super) fn check_denial(image: &ZoneImage, zone: &ZoneData, problems: &mut Problems) {
-    let signed = zone.records.iter().any(|record| kind_of(&record).0 == Type::RRSIG);
+pub(super) fn check_denial(image: &ZoneImage, zone: &ZoneData, signed: bool, problems: &mut Problems) {
     match image.denial() {
         Denial::Nsec3(chain) if chain.iterations > NSEC3_ITERATIONS_MAX => problems.push(Problem::error(
             file_start(zone),

@@ -14,6 +14,7 @@ pub mod group;
 pub mod image;
 pub mod locate;
 mod meaning;
+mod part;
 pub mod rate_limit;
 pub mod settings;
 pub mod upstream;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use build::build;
+pub use build::{Workshop, build};
 use fold::Healthy;
 pub use image::ZoneImage;
 pub use settings::Settings;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::reader::Reader;
 use super::source::Source;
 use crate::problem::nearest;
+use crate::wire::name::NAME_MAX;
 use crate::wire::rdata::entry::Entry;
 use crate::wire::rdata::fields::{Fault, Field, Fields, Outcome};
 
@@ -31,7 +32,7 @@ impl Reader<'_> {
         if word.is("$ORIGIN") {
             let field =
                 fields.required("the new origin").map_err(|fault| fault.remedy("write: $ORIGIN example.com."))?;
-            let mut name = Vec::new();
+            let mut name = Vec::with_capacity(NAME_MAX);
             field.name_into(&origin, &mut name)?;
             finish(&fields, "write: $ORIGIN example.com.")?;
             source.origin = name;

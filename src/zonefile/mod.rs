@@ -6,6 +6,7 @@
 pub mod annotation;
 mod directive;
 mod generate;
+mod pieces;
 mod print;
 mod reader;
 mod routing;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use print::print;
 
+use crate::hands::{Alone, Hands};
 use crate::model::ZoneData;
 use crate::problem::Problems;
 use crate::wire::name::Name;
@@ -27,7 +29,19 @@ pub trait Includes {
 
 /// Reads a zone. What could be read comes back whatever is wrong; all that is wrong is added to `problems`.
 pub fn parse(origin: &Name, file: Arc<str>, text: &[u8], includes: &dyn Includes, problems: &mut Problems) -> ZoneData {
-    reader::read(origin, file, text, includes, problems)
+    parse_with(origin, file, text, includes, &Alone, problems)
+}
+
+/// The same, where a large file is read by all hands.
+pub fn parse_with(
+    origin: &Name,
+    file: Arc<str>,
+    text: &[u8],
+    includes: &dyn Includes,
+    hands: &dyn Hands,
+    problems: &mut Problems,
+) -> ZoneData {
+    reader::read(origin, file, text, includes, hands, problems)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::routing::GroupKey;
 use super::source::Source;
-use super::{Includes, annotation};
+use super::{Includes, annotation, pieces};
+use crate::hands::Hands;
 use crate::model::ZoneData;
-use crate::model::zone::Record;
+use crate::model::zone::{Record, Records};
 use crate::problem::{Problems, Severity, nearest};
-use crate::wire::name::Name;
+use crate::wire::name::{NAME_MAX, Name};
 use crate::wire::rdata;
 use crate::wire::rdata::entry::Entry;
 use crate::wire::rdata::fields::{Fault, Field, Fields, Outcome, period};
@@ -20,6 +21,9 @@ pub const TTL_MAX: u32 = i32::MAX as u32;
 
 /// NSD's default, for a zone file that never says a TTL.
 const TTL_UNSAID: u32 = 3_600;
+
+/// Room for the data of a usual record; more is made where it is needed.
+const USUAL_DATA: usize = 128;
 
 /// Parentheses that are never closed make the reader start anew behind them; more often than this it gives up.
 const UNCLOSED_MAX: u32 = 50;
@@ -33,8 +37,14 @@ pub struct Reader<'a> {
     /// What `$TTL` set, or the minimum of an SOA without a TTL.
     pub default_ttl: Option<u32>,
     /// The last TTL that a record said itself (RFC 1035, 5.1).
-    last_ttl: Option<u32>,
-    warned_of_ttl: bool,
+    pub last_ttl: Option<u32>,
+    pub warned_of_ttl: bool,
+    /// Whether a record said a TTL, and whether one before that went by what stands before the text that is read here.
+    pub said_ttl: bool,
+    pub leaned_on_ttl: bool,
+    /// What is read is a piece of a file, by itself, and needs more than that: it has to be read in its turn.
+    pub alone: bool,
+    pub gave_up: bool,
     /// Whether the zone has said `AWS hostedzone`.
     pub introduced: bool,
     /// The files being read, each including the next.
@@ -61,39 +71,71 @@ pub enum Kind {
     Alias,
 }
 
-pub fn read(origin: &Name, file: Arc<str>, text: &[u8], includes: &dyn Includes, problems: &mut Problems) -> ZoneData {
-    let mut reader = Reader {
-        zone: ZoneData::new(origin.clone(), file.clone()),
-        includes,
-        problems,
-        warnings: Vec::new(),
-        default_ttl: None,
-        last_ttl: None,
-        warned_of_ttl: false,
-        introduced: false,
-        open: vec![file.clone()],
-        included: 0,
-        generated: 0,
-        generated_bytes: 0,
-        groups: HashMap::new(),
-        unclosed: 0,
-        full: false,
-        rdata: Vec::new(),
-    };
-    reader.file(&mut Source::new(text, file, 0, origin.wire().to_vec(), Vec::new()));
+/// Reads a zone; a large file is read by all hands.
+pub fn read(
+    origin: &Name,
+    file: Arc<str>,
+    text: &[u8],
+    includes: &dyn Includes,
+    hands: &dyn Hands,
+    problems: &mut Problems,
+) -> ZoneData {
+    let mut zone = ZoneData::new(origin.clone(), file.clone());
+    zone.records = Records::expected_of(text.len());
+    let mut reader = Reader::new(zone, includes, problems);
+    let mut source = Source::new(text, file, 0, origin.wire().to_vec(), Vec::with_capacity(NAME_MAX));
+    pieces::read(&mut reader, &mut source, hands, pieces::USUAL);
+    reader.file(&mut source);
     reader.zone
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(zone: ZoneData, includes: &'a dyn Includes, problems: &'a mut Problems) -> Reader<'a> {
+        Reader {
+            open: zone.files.clone(),
+            zone,
+            includes,
+            problems,
+            warnings: Vec::new(),
+            default_ttl: None,
+            last_ttl: None,
+            warned_of_ttl: false,
+            said_ttl: false,
+            leaned_on_ttl: false,
+            alone: false,
+            gave_up: false,
+            introduced: false,
+            included: 0,
+            generated: 0,
+            generated_bytes: 0,
+            groups: HashMap::new(),
+            unclosed: 0,
+            full: false,
+            rdata: Vec::with_capacity(USUAL_DATA),
+        }
+    }
 }
 
 impl Reader<'_> {
     pub fn file(&mut self, source: &mut Source<'_>) {
-        let mut entry = Entry::default();
-        while source.start < source.text.len() && !self.full {
+        self.until(source, source.text.len());
+    }
+
+    /// Reads the entries that begin before `end`.
+    pub fn until(&mut self, source: &mut Source<'_>, end: usize) {
+        let entry = &mut Entry::default();
+        let end = end.min(source.text.len());
+        while source.start < end && !self.full && !self.gave_up && self.unclosed < UNCLOSED_MAX {
             let next = entry.scan(source.text, source.start);
+            if self.alone && needs_its_turn(source.text, entry) {
+                self.gave_up = true;
+                return;
+            }
             let outcome = match entry.fault.take() {
                 None if entry.tokens.is_empty() && entry.annotations.is_empty() => Ok(()),
-                None => self.entry(source, &entry),
+                None => self.entry(source, entry),
                 Some(fault) => {
-                    self.owner_of_broken(source, &entry);
+                    self.owner_of_broken(source, entry);
                     Err(fault)
                 }
             };
@@ -105,12 +147,7 @@ impl Reader<'_> {
             }
             source.start = next;
             source.line = source.line.saturating_add(entry.lines);
-            if entry.unclosed {
-                self.unclosed += 1;
-                if self.unclosed >= UNCLOSED_MAX {
-                    return;
-                }
-            }
+            self.unclosed += u32::from(entry.unclosed);
         }
     }
 
@@ -139,7 +176,10 @@ impl Reader<'_> {
             owner.clear();
             return field.name_into(origin, owner);
         }
-        if owner.is_empty() {
+        if owner.is_empty() && self.alone {
+            // It stands before the piece, maybe.
+            self.gave_up = true;
+        } else if owner.is_empty() {
             // As NSD does; BIND refuses the file.
             owner.extend_from_slice(origin);
             self.warnings.push(
@@ -162,6 +202,10 @@ impl Reader<'_> {
         let header = self.header(&mut fields)?;
         let annotation = self.annotation(source.text, entry)?;
         let rtype = match header.kind {
+            Kind::Alias if self.alone => {
+                self.gave_up = true;
+                return Ok(());
+            }
             Kind::Alias => return self.alias(source, fields, header.ttl, annotation),
             Kind::Record(rtype) => rtype,
         };
@@ -189,7 +233,7 @@ impl Reader<'_> {
         entry: &Entry,
     ) -> Outcome<()> {
         let record = Record { owner, rtype, ttl, rdata, file: source.number, line: source.line };
-        self.zone.records.push(record).map_err(|_| {
+        self.zone.records.push(record).map(drop).map_err(|_| {
             self.full = true;
             let start = entry.tokens.first().map_or(0, |token| token.start);
             Fault::new(start, start, "the zone is too large")
@@ -270,8 +314,10 @@ impl Reader<'_> {
     pub fn ttl(&mut self, own: Option<u32>, rtype: Type, rdata: &[u8], entry: &Entry) -> u32 {
         if let Some(ttl) = own {
             self.last_ttl = own;
+            self.said_ttl = true;
             return ttl;
         }
+        self.leaned_on_ttl |= self.default_ttl.is_none() && !self.said_ttl;
         if let Some(ttl) = self.default_ttl.or(self.last_ttl) {
             return ttl;
         }
@@ -308,6 +354,12 @@ impl Reader<'_> {
         }
         self.annotation_said(text, entry)
     }
+}
+
+/// Whether an entry means something to others than itself and the blank owners behind it.
+fn needs_its_turn(text: &[u8], entry: &Entry) -> bool {
+    let is_directive = entry.tokens.first().is_some_and(|first| !first.quoted && text.get(first.start) == Some(&b'$'));
+    is_directive || entry.unclosed || !entry.annotations.is_empty()
 }
 
 /// A type, the common ones first.

@@ -177,7 +177,7 @@ fn every_problem_is_told_at_its_place() {
             "k.example.com. 60 A 192.0.2.2"
         ]
     );
-    assert_eq!(zone.records.get(2).line, 18);
+    assert_eq!(zone.records.iter().nth(2).unwrap().line, 18);
 }
 
 #[test]
