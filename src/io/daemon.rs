@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::admin::{self, Admin, Loads};
@@ -79,6 +79,7 @@ impl Plan {
 /// Serves until it is told to end. An error is why it could not begin.
 pub fn serve(mut plan: Plan) -> Result<()> {
     let begin = Instant::now();
+    sys::prepare_memory();
     let host_name = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default().trim().to_string();
     let identity = doors::open::identity(&plan.doors, &host_name)?;
     let Sockets { addresses, udp, tcp } = match service::sockets(plan.workers)? {
@@ -358,6 +359,14 @@ struct Parts<'a> {
     doors: Option<&'a Doors>,
 }
 
+/// What comes of a load, and who did it.
+struct Load {
+    loader: Loader,
+    result: Result<Loaded>,
+    /// What the routing tests say against it.
+    failed: Problems,
+}
+
 /// What may change while the server runs.
 struct Control {
     config: Config,
@@ -390,7 +399,7 @@ impl Control {
         asking.want(&self.config.upstream, &served.load());
         // Taken away while it loads on a thread of its own.
         let mut loader = Some(loader);
-        let mut loading: JoinSet<(Loader, Result<Loaded>, Problems)> = JoinSet::new();
+        let mut loading: JoinSet<Option<Load>> = JoinSet::new();
         let mut again = Some(Touched::Any);
         let mut first = true;
         let mut rotation = tokio::time::Instant::now() + self.until_rotation();
@@ -408,8 +417,8 @@ impl Control {
                 }
                 touched = eyes.changed() => again = Some(again.take().map_or(touched.clone(), |before| before.and(touched))),
                 () = reload.notified() => again = Some(Touched::Any),
-                Some(done) = loading.join_next() => match done {
-                    Ok((returned, result, failed)) => {
+                Some(done) = loading.join_next() => match done.ok().flatten() {
+                    Some(Load { loader: returned, result, failed }) => {
                         loader = Some(returned);
                         let unchanged = matches!(&result, Ok(loaded) if !loaded.changed);
                         if !(std::mem::take(&mut first) && unchanged) {
@@ -419,9 +428,7 @@ impl Control {
                         self.service.ready(&self.loads);
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
-                    Err(error) => {
-                        tracing::error!(%error, "the load broke down; restart the server to load again");
-                    }
+                    None => tracing::error!("the load broke down; restart the server to load again"),
                 },
                 () = tokio::time::sleep_until(rotation) => {
                     let retry = self.rotate(served);
@@ -447,14 +454,20 @@ impl Control {
                 let touched = again.take().unwrap_or(Touched::Any);
                 own.set(self.config.limits, self.settings());
                 let gated = self.config.gate_reload;
-                loading.spawn_blocking(move || {
+                let (tell, told) = oneshot::channel();
+                let load = move || {
+                    sys::stand_back();
                     let result = own.load_touched(&touched);
                     let failed = match &result {
                         Ok(loaded) if gated => routing_tests::gate(&own.folders().zones, &loaded.snapshot),
                         _ => Problems::default(),
                     };
-                    (own, result, failed)
-                });
+                    // Nobody waits for it if the server ends meanwhile.
+                    let _ = tell.send(Load { loader: own, result, failed });
+                };
+                // A thread of its own, not one of a pool: it stays behind the others for good.
+                let started = thread::Builder::new().name("loader".into()).spawn(load);
+                loading.spawn(async move { started.is_ok().then_some(told.await.ok()).flatten() });
             }
         }
     }

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use arc_swap::{ArcSwap, Cache};
 
-use super::{Responder, clock};
+use super::{Responder, clock, sys};
 use crate::respond::counters::{Counter, Counters};
 use crate::respond::rate_limit::Table;
 use crate::respond::{Arrival, Transport, Worker, respond};
@@ -44,13 +45,24 @@ impl Served {
         self.0.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
     }
 
-    /// Lets go of what nobody answers from any more.
+    /// Lets go of what nobody answers from any more. Where that has zones of its own, a thread does it that stands back:
+    /// a million records take milliseconds, and what they leave goes back to the system.
     pub fn sweep(&self) {
         let mut retired = self.0.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let (gone, still) = retired.drain(..).partition(|snapshot| Arc::strong_count(snapshot) == 1);
         *retired = still;
         drop(retired);
-        drop::<Vec<_>>(gone);
+        let gone: Vec<Arc<Snapshot>> = gone;
+        let served = self.load();
+        if gone.iter().any(|snapshot| !Arc::ptr_eq(&snapshot.zones, &served.zones)) {
+            let let_go = move || {
+                sys::stand_back();
+                drop(gone);
+                sys::give_back_memory();
+            };
+            // Without a thread it is let go of here.
+            let _ = thread::Builder::new().name("sweeper".into()).spawn(let_go);
+        }
     }
 }
 

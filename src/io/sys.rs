@@ -529,6 +529,35 @@ pub fn give_back_memory() {
 #[cfg(not(target_env = "gnu"))]
 pub fn give_back_memory() {}
 
+/// How far back a thread stands that has time: with others to run beside it, it has a tenth of a processor at least.
+const STANDS_BACK: c_int = 10;
+
+/// Has this thread, and those that it will start, let others go first. Where the system does not want that, nothing is
+/// lost but time.
+pub fn stand_back() {
+    // SAFETY: it takes no pointers. On Linux process 0 is the thread that calls.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, STANDS_BACK) };
+}
+
+/// What is larger than this has pages of its own, which go back to the system the moment it is let go of. The GNU
+/// allocator would raise the limit to 32 MiB as soon as something large is freed: from then on a load's tables and chunks
+/// of records would leave holes that nobody else fits into.
+#[cfg(target_env = "gnu")]
+const OWN_PAGES_FROM: c_int = 128 << 10;
+
+/// Has memory that is let go of go back to the system. To be called once, at the start.
+#[cfg(target_env = "gnu")]
+pub fn prepare_memory() {
+    // SAFETY: it takes no pointers, and nothing else of this process sets these values.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES_FROM) };
+    // SAFETY: as above.
+    unsafe { libc::mallopt(libc::M_MXFAST, 0) };
+}
+
+/// Other allocators see to it themselves.
+#[cfg(not(target_env = "gnu"))]
+pub fn prepare_memory() {}
+
 /// Fills with bytes that nobody can guess.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     let mut at = 0;

@@ -120,6 +120,9 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, seccompiler::BackendErr
     let mut asked = asked.map(|request| request as u64).to_vec();
     asked.push(PR_SET_VMA);
     rules.insert(libc::SYS_prctl, one_of(0, &asked)?);
+    // A thread that stands back behind those that answer; no other thread, no process.
+    let itself = vec![whole(0, u64::from(libc::PRIO_PROCESS))?, whole(1, 0)?];
+    rules.insert(libc::SYS_setpriority, vec![SeccompRule::new(itself)?]);
     let asked = [libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ];
     rules.insert(libc::SYS_ioctl, one_of(1, &asked)?);
     Ok(rules)
