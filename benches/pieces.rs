@@ -1,4 +1,5 @@
-//! The pieces, each by itself: finding a name, placing a client, each policy's choice, reading zones and databases.
+//! The pieces, each by itself: finding a name, placing a client, each policy's choice, reading zones and databases,
+//! building, and what a flip of health changes.
 //!
 //! `cargo bench --bench pieces`, or with a word behind `--` only what has it in its name. Times on a shared machine
 //! differ from run to run; the fastest column is the one to compare.
@@ -12,11 +13,14 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::geo::{CidrMap, GeoFile, Geography};
+use fingerpost::hands::Alone;
 use fingerpost::model::record_set::{CidrLocation, Location, Point, Role, Routing};
-use fingerpost::model::{CidrCollection, Shared};
+use fingerpost::model::{CidrCollection, Limits, Shared};
+use fingerpost::moment::Moment;
 use fingerpost::policy::{self, MemberSet, Policy, Seen};
 use fingerpost::problem::{At, Problems};
-use fingerpost::snapshot::{self, Settings, Snapshot};
+use fingerpost::route53::health_checks;
+use fingerpost::snapshot::{Settings, Snapshot, Workshop};
 use fingerpost::wire::hash::HashKey;
 use fingerpost::wire::name::Name;
 use fingerpost::wire::query::QueryName;
@@ -99,8 +103,44 @@ fn scan_a_zone(bencher: Bencher, names: u32) {
 fn build_a_zone(bencher: Bencher, names: u32) {
     let zone = parse(&zone_text(names));
     let (key, settings) = (HashKey::new([1; 4]), Settings::modern());
-    let build = || black_box(snapshot::build(&zone, &key, &settings, &mut Problems::default()).counts);
-    bencher.counter(ItemsCount::new(names)).bench_local(build);
+    let mut workshop = Workshop::default();
+    let build = |zone| workshop.build(zone, &key, &settings, &Alone, &mut Problems::default()).counts;
+    bencher.counter(ItemsCount::new(names)).with_inputs(|| zone.clone()).bench_local_values(build);
+}
+
+/// So many groups of two members. All first members go by one check, or each by one of its own.
+fn checked(groups: u32, checks: u32) -> Snapshot {
+    let apex = "@ 60 IN SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ 60 IN NS ns1\nns1 60 IN A 192.0.2.1\n";
+    let groups = (0..groups).map(|group| {
+        let check = group % checks;
+        format!(
+            "n{group} 60 A 192.0.2.1 ; AWS routing=\"FAILOVER\" failover=\"PRIMARY\" identifier=\"one\" \
+             healthCheckId=\"c{check}\"\nn{group} 60 A 192.0.2.2 ; AWS routing=\"FAILOVER\" \
+             failover=\"SECONDARY\" identifier=\"two\"\n"
+        )
+    });
+    let zone = parse(&(apex.to_string() + &groups.collect::<String>()));
+    let checks: String = (0..checks)
+        .map(|check| {
+            format!("[health_check.c{check}]\ntype = 'RECOVERY_CONTROL'\nrouting_control_arn = 'arn:{check}'\n")
+        })
+        .collect();
+    let problems = &mut Problems::default();
+    let health_checks = health_checks::read_toml("checks".into(), checks.as_bytes(), Limits::None, problems);
+    let shared = Shared { health_checks, ..Shared::default() };
+    Snapshot::of(&[zone], shared, Geography::empty(), Settings::modern(), problems)
+}
+
+/// One check turns: the snapshot that follows, of ten thousand groups.
+#[divan::bench(args = [1, 10_000])]
+fn flip_a_check(bencher: Bencher, checks: u32) {
+    let snapshot = checked(10_000, checks);
+    let mut verdicts = (*snapshot.verdicts).clone();
+    verdicts.force("c0", Some(false), Moment(1)).expect("a check");
+    let verdicts = Arc::new(verdicts);
+    let flipped = snapshot.with_verdicts(verdicts.clone());
+    assert_eq!(flipped.steered_otherwise(&snapshot).count() as u32, 10_000 / checks);
+    bencher.bench_local(|| black_box(snapshot.with_verdicts(verdicts.clone())));
 }
 
 fn shipped(file: &str) -> GeoFile {

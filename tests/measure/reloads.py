@@ -4,10 +4,12 @@
     cargo build --release
     tests/measure/reloads.py target/release/fingerpost
     tests/measure/reloads.py target/release/fingerpost --zones 1 --records 1000000
+    tests/measure/reloads.py target/release/fingerpost --all --edits 3
 
-The server runs on core 0. A new version of one zone is renamed over the old one, and the time is taken from there to
+The server runs on core 0 (--cores 0,1: on both). A new version of one zone is renamed over the old one, and the time is taken from there to
 the first answer that has it, asked for without pause from core 1. Memory is the proportional set size (Pss), which
-leaves out the page cache; the peak is the resident size's, that of the first load and all reloads.
+leaves out the page cache; peaks are the resident size's (VmHWM), of the first load and of the reloads. With --all each
+edit is one of all zones at once.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import subprocess
 import tempfile
 import time
 
-PORT, ADMIN = 5397, "127.0.0.1:5396"
+PORT, ADMIN = 6397, "127.0.0.1:6396"
 
 
 def text(records, version):
@@ -41,6 +43,10 @@ def memory(pid):
     return pss / 1024, peak / 1024
 
 
+def forget_peak(pid):
+    open(f"/proc/{pid}/clear_refs", "w").write("5")
+
+
 def processor(pid):
     fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -53,7 +59,7 @@ def measure(options):
     for zone in range(options.zones):
         (folder / "zones" / f"z{zone}.example.zone").write_text(text(options.records, 1))
     log = open(folder / "log", "w+")
-    command = ["taskset", "-c", "0", os.path.abspath(shutil.which(options.server)), "serve", "--workers", "1",
+    command = ["taskset", "-c", options.cores, os.path.abspath(shutil.which(options.server)), "serve", "--workers", "1",
                "--listen", f"127.0.0.1:{PORT}", "--admin", ADMIN, "--log", "json"]
     server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
@@ -68,17 +74,22 @@ def measure(options):
         spent = processor(server.pid)
         # Its second look at the folder is over by then.
         time.sleep(options.pause * 3)
-        before, _ = memory(server.pid)
+        before, peak = memory(server.pid)
+        forget_peak(server.pid)
         print(f"{options.zones} zones of {options.records} records: loaded in {loaded} ms, {spent:.2f} s of processor, "
-              f"{before:.1f} MiB")
+              f"{before:.1f} MiB, at most {peak:.1f} MiB")
+        records = options.zones * options.records
+        print(f"  {before * (1 << 20) / records:.0f} B a record, {before * (1 << 20) / options.zones:.0f} B a zone")
         took = []
         spent = processor(server.pid)
         for edit in range(options.edits):
             zone = edit * options.zones // options.edits
-            file = folder / "zones" / f"z{zone}.example.zone"
-            (folder / "next").write_text(text(options.records, edit + 2))
+            edited = range(options.zones) if options.all else [zone]
+            for number in edited:
+                (folder / f"next{number}").write_text(text(options.records, edit + 2))
             begin = time.monotonic()
-            os.rename(folder / "next", file)
+            for number in edited:
+                os.rename(folder / f"next{number}", folder / "zones" / f"z{number}.example.zone")
             while True:
                 dns.send(query(f"www.z{zone}.example"))
                 if dns.recv(512)[-4:] == bytes([192, 0, 2, edit + 2]):
@@ -91,7 +102,8 @@ def measure(options):
         print(f"  from a rename to the new answer: {took[len(took) // 2]:.1f} ms, {took[0]:.1f} to {took[-1]:.1f}; "
               f"{1000 * spent:.0f} ms of processor for each, the asking included")
         after, peak = memory(server.pid)
-        print(f"  memory {after:.1f} MiB, at most {peak:.1f} MiB")
+        print(f"  memory {after:.1f} MiB, at most {peak:.1f} MiB: {peak * (1 << 20) / records:.0f} B a record, "
+              f"{peak * (1 << 20) / options.zones:.0f} B a zone")
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(20)
@@ -104,6 +116,8 @@ def main():
     parser.add_argument("--zones", type=int, default=100_000)
     parser.add_argument("--records", type=int, default=5)
     parser.add_argument("--edits", type=int, default=20)
+    parser.add_argument("--all", action="store_true", help="edit all zones at once")
+    parser.add_argument("--cores", default="0", help="those of the server")
     parser.add_argument("--pause", type=float, default=1.0)
     measure(parser.parse_args())
 

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""How long answers take while zones are loaded again and checks turn, beside how long they take when nothing happens.
+
+    cargo build --release
+    tests/measure/beside.py target/release/fingerpost
+
+A server of 100,000 zones of five records, one of a million, and 10,000 steered groups that go by one check. It is asked
+20,000 questions a second, evenly, from core 1 (by paced.rs, which is compiled first). Meanwhile nothing happens; small
+zones are edited, one after the other; the large zone is loaded again and again; the check turns up and down. The server
+has core 0 to itself for all it does (--cores 0,1: both), so that loading and answering have to share it.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+from reloads import text
+
+PORT, ADMIN = 6387, "127.0.0.1:6386"
+HERE = pathlib.Path(__file__).parent
+GROUPS = 10_000
+
+
+def checked():
+    lines = ["$TTL 60", "@ SOA ns1 host 1 7200 3600 1209600 300", "@ NS ns1.example.net."]
+    for group in range(GROUPS):
+        for role, last in [("PRIMARY", 1), ("SECONDARY", 2)]:
+            check = ' healthCheckId="c0"' if role == "PRIMARY" else ""
+            lines.append(f'p{group} A 192.0.2.{last} ; AWS routing="FAILOVER" failover="{role}" '
+                         f'identifier="{role}"{check}')
+    return "\n".join(lines) + "\n"
+
+
+def folder_of(options):
+    folder = pathlib.Path(tempfile.mkdtemp())
+    zones = folder / "zones"
+    zones.mkdir()
+    (folder / "geo").mkdir()
+    for zone in range(options.zones):
+        (zones / f"z{zone}.example.zone").write_text(text(5, 1))
+    (zones / "large.example.zone").write_text(text(options.records, 1))
+    (zones / "checked.example.zone").write_text(checked())
+    (zones / "health-checks.toml").write_text("[health_check.c0]\ntype = 'RECOVERY_CONTROL'\n"
+                                              "routing_control_arn = 'arn:aws:route53-recovery-control::1:a'\n")
+    (folder / "fingerpost.toml").write_text('limits = "none"\n')
+    names = [f"n{1 + number * 7919 % (options.records - 4)}.large.example" for number in range(5000)]
+    names += [f"www.z{number * 7919 % options.zones}.example" for number in range(5000)]
+    names += [f"p{number * 7919 % GROUPS}.checked.example" for number in range(5000)]
+    mixed = [names[number * 4999 % len(names)] for number in range(len(names))]
+    (folder / "names").write_text("\n".join(mixed) + "\n")
+    return folder
+
+
+class Deeds:
+    """What is done meanwhile, each again and again until it is to stop."""
+
+    def __init__(self, folder, options):
+        self.folder, self.options, self.count, self.version = folder, options, 0, 1
+
+    def put(self, name, content):
+        (self.folder / "next").write_text(content)
+        os.rename(self.folder / "next", self.folder / "zones" / name)
+
+    def nothing(self):
+        time.sleep(0.1)
+
+    def small_zones(self):
+        self.put(f"z{self.count * 7 % self.options.zones}.example.zone", text(5, 2 + self.count % 200))
+        time.sleep(0.1)
+
+    def large_zone(self):
+        self.version = self.version % 200 + 1
+        self.put("large.example.zone", self.large[self.version % 2])
+        time.sleep(1.5)
+
+    def flips(self):
+        state = json.dumps({"state": ["down", "up"][self.count % 2]}).encode()
+        request = urllib.request.Request(f"http://{ADMIN}/health/c0", state, {"Content-Type": "application/json"},
+                                         method="PUT")
+        urllib.request.urlopen(request).read()
+        time.sleep(0.05)
+
+
+def go_first():
+    os.sched_setaffinity(0, {1 % os.cpu_count()})
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pass
+
+
+def asked(paced, folder, options):
+    command = [paced, f"127.0.0.1:{PORT}", folder / "names", str(options.rate), str(options.seconds)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, preexec_fn=go_first).stdout)
+
+
+def measure(options):
+    folder = folder_of(options)
+    paced = folder / "paced"
+    subprocess.run(["rustc", "--edition", "2024", "-O", HERE / "paced.rs", "-o", paced], check=True)
+    log = open(folder / "log", "w+")
+    command = ["taskset", "-c", options.cores, os.path.abspath(shutil.which(options.server)), "serve", "--workers",
+               "1", "--listen", f"127.0.0.1:{PORT}", "--admin", ADMIN, "--log", "json"]
+    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        while '"serving"' not in (folder / "log").read_text():
+            assert server.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        # Its second look at the folder is over by then.
+        time.sleep(3)
+        deeds = Deeds(folder, options)
+        deeds.large = [text(options.records, version) for version in (1, 2)]
+        asked(paced, folder, options)
+        print("microseconds        p50     p99   p99.9    most  left out  p99 beside nothing  done")
+        idle = None
+        for round in range(options.rounds):
+            for deed in [deeds.nothing, deeds.small_zones, deeds.large_zone, deeds.flips]:
+                stop, deeds.count = threading.Event(), 0
+
+                def again():
+                    while not stop.is_set():
+                        deed()
+                        deeds.count += 1
+
+                doing = threading.Thread(target=again)
+                doing.start()
+                found = asked(paced, folder, options)
+                stop.set()
+                doing.join()
+                idle = found["p99"] if deed == deeds.nothing else idle
+                assert found["answered"] >= found["asked"] * 0.999, found
+                print(f"{deed.__name__:15} {found['p50']:7.1f} {found['p99']:7.1f} {found['p999']:7.1f} "
+                      f"{found['most']:7.0f} {found['left_out']:9} {found['p99'] / idle:19.2f}  {deeds.count}")
+                time.sleep(2)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+    shutil.rmtree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("server", help="the program")
+    parser.add_argument("--zones", type=int, default=100_000)
+    parser.add_argument("--records", type=int, default=1_000_000, help="those of the large zone")
+    parser.add_argument("--rate", type=int, default=20_000)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", default="0", help="those of the server")
+    measure(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
