@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::dice::Dice;
-use crate::policy::{Choice, MemberSet, Policy, Seen};
+use crate::policy::{self, Choice, MemberSet, Policy, Seen};
 use crate::snapshot::Snapshot;
 use crate::snapshot::image::{NodeAt, ReferralAt, SetAt};
 use crate::snapshot::upstream::OutsideAt;
@@ -122,7 +122,7 @@ pub struct Answer {
     /// What an alias led to has outlived its TTL.
     pub stale: bool,
     /// The policy of the last group asked, for counting.
-    pub policy: Option<&'static str>,
+    pub policy: Option<policy::Kind>,
     /// From whom it chose, for counting.
     pub chosen: Chosen,
     pub chain_broken: bool,

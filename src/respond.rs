@@ -22,7 +22,7 @@ use crate::wire::edns::{ClientSubnet, Cookie, Edns, ReplyOpt, extended_error};
 use crate::wire::hash::Hashes;
 use crate::wire::name::LABELS_MAX;
 use crate::wire::query::{Query, Read};
-use crate::wire::response::{Known, Response};
+use crate::wire::response::{Known, Response, Section, Written, seal};
 use crate::wire::rtype::{Class, Rcode, Type};
 pub use ahead::TOGETHER;
 use counters::{Counter, Counters};
@@ -196,6 +196,7 @@ fn reply(snapshot: &Snapshot, arrival: &Arrival<'_>, taken: &Taken, desk: &mut D
 }
 
 /// A reply without any set.
+#[inline(never)]
 fn bare(
     snapshot: &Snapshot,
     arrival: &Arrival<'_>,
@@ -216,7 +217,8 @@ fn bare(
     let name = if query.question_end > 12 { query.name.wire() } else { &[] };
     let response = Response::begin(out, echoed.len(), echoed, name, &mut desk.known);
     let questions = u16::from(query.question_end > 12);
-    response.finish(flags(query, rcode, false, false), questions, |out, at| write_opt(opt.as_ref(), out, at))
+    let written = response.end();
+    finish(out, written, flags(query, rcode, false, false), questions, opt.as_ref())
 }
 
 #[inline]
@@ -264,8 +266,16 @@ fn respond_to_query(
     if limit < query.question_end {
         return 0;
     }
-    let mut response = Response::begin(out, limit, &arrival.packet[..query.question_end], query.name.wire(), known);
-    let truncated = write::items(snapshot, found, &mut response, spare) || fate == Fate::Cut;
+    let echoed = &arrival.packet[..query.question_end];
+    let (written, truncated) = match write::alone(snapshot, found, echoed, &mut out[..limit]) {
+        Some(written) => (written, false),
+        None => {
+            let mut response = Response::begin(out, limit, echoed, query.name.wire(), known);
+            let truncated = write::items(snapshot, found, &mut response, spare);
+            (response.end(), truncated)
+        }
+    };
+    let truncated = truncated || fate == Fate::Cut;
     counters.rcode(found.rcode);
     if truncated {
         counters.add(Counter::Truncated);
@@ -275,8 +285,7 @@ fn respond_to_query(
     }
     // Nobody can speak for every class there is (RFC 1034, 3.7.1).
     let authoritative = found.authoritative && query.class == Class::IN;
-    let flags = flags(query, found.rcode, authoritative, truncated);
-    response.finish(flags, 1, |out, at| write_opt(opt.as_ref(), out, at))
+    finish(out, written, flags(query, found.rcode, authoritative, truncated), 1, opt.as_ref())
 }
 
 /// Who is asking: the client subnet, if it is there and believed, or else the source.
@@ -355,18 +364,18 @@ fn extended_error_of(answer: &Answer) -> Option<(u16, &'static str)> {
     (answer.rcode == Rcode::REFUSED).then_some((extended_error::NOT_AUTHORITATIVE, ""))
 }
 
-#[inline]
-fn write_opt(opt: Option<&ReplyOpt<'_>>, out: &mut [u8], at: usize) -> (usize, u16) {
-    match opt {
-        None => (at, 0),
-        Some(opt) => {
-            let end = match opt.padding_to {
-                None => opt.write(out, at),
-                Some(_) => padded(*opt, at, out.len()).write(out, at),
-            };
-            (end, u16::from(end > at))
-        }
-    }
+/// Appends the OPT record, whose place is reserved, and completes the header. Returns where the reply ends.
+#[inline(always)]
+fn finish(out: &mut [u8], written: Written, flags: [u8; 2], questions: u16, opt: Option<&ReplyOpt<'_>>) -> usize {
+    let Written { length: at, mut counts } = written;
+    let end = match opt {
+        None => at,
+        Some(opt) if opt.padding_to.is_some() => padded(*opt, at, out.len()).write(out, at),
+        Some(opt) => opt.write(out, at),
+    };
+    counts[Section::Additional as usize] += u16::from(end > at);
+    seal(out, flags, questions, counts);
+    end
 }
 
 fn padded(mut opt: ReplyOpt<'_>, at: usize, limit: usize) -> ReplyOpt<'_> {

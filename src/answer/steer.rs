@@ -44,7 +44,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         } else {
             Seen::unplaced(&snapshot.geography, self.client.network)
         };
-        self.answer.policy = Some(policy.word());
+        self.answer.policy = Some(policy.kind());
         if self.why.wanted() {
             if policy.depends_on_place() {
                 self.tell_place(zone, &seen);
@@ -125,7 +125,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
         match self.snapshot.upstream.heard(name, rtype) {
             Heard::Set { at, stale } => {
                 self.answer.stale |= stale;
-                let spin = self.spin();
+                let spin = self.any_spin();
                 self.push(Item {
                     section: Section::Answer,
                     owner,
@@ -172,7 +172,7 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             if let What::Set { set: stands_at, .. } = &mut item.what {
                 *stands_at = set;
             }
-            item.spin = self.spin();
+            item.spin = self.spin(zone, set);
             self.push(item);
         }
         true

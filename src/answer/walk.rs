@@ -364,7 +364,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         if self.chased.is_some() && !is_wildcard(node.name) && self.answer.items.iter().any(said) {
             return;
         }
-        let spin = self.spin();
+        let spin = self.spin(zone, set);
         let item = Item { spin, ..self.item(zone, node, rtype, set, ttl) };
         self.push(item);
         if self.dnssec
@@ -384,8 +384,17 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         Item { section: Section::Answer, owner: self.owner(), what, ttl, required: true, spin: 0 }
     }
 
-    /// Which record of a set comes first.
-    pub fn spin(&mut self) -> u32 {
+    /// Which record of a set comes first, if it has several.
+    #[inline]
+    pub fn spin(&mut self, zone: ZoneNumber, set: SetAt) -> u32 {
+        match self.snapshot.image(zone).has_several(set) {
+            true => self.any_spin(),
+            false => 0,
+        }
+    }
+
+    /// Which of several comes first.
+    pub fn any_spin(&mut self) -> u32 {
         match self.snapshot.settings.answer_order {
             AnswerOrder::Random => self.chooser.spin(),
             AnswerOrder::Fixed => 0,

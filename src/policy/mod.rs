@@ -118,6 +118,47 @@ pub enum Policy {
     Multivalue(Multivalue),
 }
 
+/// Which policy it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Simple,
+    Weighted,
+    Failover,
+    Latency,
+    Geolocation,
+    Geoproximity,
+    IpBased,
+    Multivalue,
+}
+
+impl Kind {
+    /// In the order of their numbers.
+    pub const ALL: [Kind; 8] = [
+        Kind::Simple,
+        Kind::Weighted,
+        Kind::Failover,
+        Kind::Latency,
+        Kind::Geolocation,
+        Kind::Geoproximity,
+        Kind::IpBased,
+        Kind::Multivalue,
+    ];
+
+    /// The word for it in zone files and in `explain`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Simple => "simple",
+            Kind::Weighted => "weighted",
+            Kind::Failover => "failover",
+            Kind::Latency => "latency",
+            Kind::Geolocation => "geolocation",
+            Kind::Geoproximity => "geoproximity",
+            Kind::IpBased => "ip-based",
+            Kind::Multivalue => "multivalue",
+        }
+    }
+}
+
 /// What a policy is compiled with, besides its members.
 #[derive(Clone, Copy)]
 pub struct With<'a> {
@@ -220,17 +261,17 @@ impl Policy {
         }
     }
 
-    /// The word for it in zone files and in `explain`.
-    pub fn word(&self) -> &'static str {
+    #[inline]
+    pub fn kind(&self) -> Kind {
         match self {
-            Policy::Simple(_) => "simple",
-            Policy::Weighted(_) => "weighted",
-            Policy::Failover(_) => "failover",
-            Policy::Latency(_) => "latency",
-            Policy::Geolocation(_) => "geolocation",
-            Policy::Geoproximity(_) => "geoproximity",
-            Policy::IpBased(_) => "ip-based",
-            Policy::Multivalue(_) => "multivalue",
+            Policy::Simple(_) => Kind::Simple,
+            Policy::Weighted(_) => Kind::Weighted,
+            Policy::Failover(_) => Kind::Failover,
+            Policy::Latency(_) => Kind::Latency,
+            Policy::Geolocation(_) => Kind::Geolocation,
+            Policy::Geoproximity(_) => Kind::Geoproximity,
+            Policy::IpBased(_) => Kind::IpBased,
+            Policy::Multivalue(_) => Kind::Multivalue,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Questions of class CHAOS: who this server is, if it is to tell (RFC 4892).
 
 use super::guard::{self, Fate};
-use super::{Arrival, Desk, bare, flags, reply_opt, write_opt};
+use super::{Arrival, Desk, bare, finish, flags, reply_opt};
 use crate::snapshot::Snapshot;
 use crate::wire::edns::ReplyOpt;
 use crate::wire::query::Query;
@@ -13,6 +13,7 @@ const IDENTITY: [&[u8]; 2] = [b"\x08hostname\x04bind\0", b"\x02id\x06server\0"];
 /// Bytes before the class in a record whose owner is a pointer.
 const CLASS_AT: usize = 4;
 
+#[cold]
 pub(super) fn respond(
     snapshot: &Snapshot,
     arrival: &Arrival<'_>,
@@ -51,12 +52,10 @@ pub(super) fn respond(
         truncated = response.record(Section::Answer, Owner::Question(0), Type::TXT, 0, &data[..=text.len()]).is_err();
     }
     let end = query.question_end;
-    let flags = flags(query, Rcode::NOERROR, true, truncated);
-    response.finish(flags, 1, |out, at| {
-        // Sets are written as of class IN; this one is of the question's.
-        if at > end {
-            out[end + CLASS_AT..end + CLASS_AT + 2].copy_from_slice(&query.class.0.to_be_bytes());
-        }
-        write_opt(opt.as_ref(), out, at)
-    })
+    let written = response.end();
+    // Sets are written as of class IN; this one is of the question's.
+    if written.length > end {
+        out[end + CLASS_AT..end + CLASS_AT + 2].copy_from_slice(&query.class.0.to_be_bytes());
+    }
+    finish(out, written, flags(query, Rcode::NOERROR, true, truncated), 1, opt.as_ref())
 }

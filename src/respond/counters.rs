@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::answer::Chosen;
+use crate::policy::Kind;
 use crate::wire::rtype::Rcode;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,9 +45,6 @@ pub const NAMES: [&str; 13] = [
 /// … of them, those that are transports.
 pub const TRANSPORTS: [Counter; 6] =
     [Counter::Udp, Counter::Tcp, Counter::Tls, Counter::Https, Counter::Http3, Counter::Quic];
-/// The policies that are counted, by their words.
-pub const POLICIES: [&str; 8] =
-    ["simple", "weighted", "failover", "latency", "geolocation", "geoproximity", "ip-based", "multivalue"];
 /// From whom policies chose, by `Chosen`.
 pub const REASONS: [&str; 4] = ["all-healthy", "some-unhealthy", "nobody-healthy", "nobody-for-client"];
 /// Response codes up to BADCOOKIE.
@@ -56,7 +54,7 @@ pub const RCODES: usize = 24;
 #[repr(align(128))]
 pub struct Counters {
     counters: [AtomicU64; NAMES.len()],
-    policies: [[AtomicU64; REASONS.len()]; POLICIES.len()],
+    policies: [[AtomicU64; REASONS.len()]; Kind::ALL.len()],
     rcodes: [AtomicU64; RCODES],
 }
 
@@ -72,10 +70,8 @@ impl Counters {
     }
 
     #[inline]
-    pub fn policy(&self, word: &str, chosen: Chosen) {
-        if let Some(index) = POLICIES.iter().position(|policy| *policy == word) {
-            bump(&self.policies[index][chosen as usize]);
-        }
+    pub fn policy(&self, policy: Kind, chosen: Chosen) {
+        bump(&self.policies[policy as usize][chosen as usize]);
     }
 
     pub fn get(&self, counter: Counter) -> u64 {
@@ -89,7 +85,7 @@ impl Counters {
 
     /// Answers by policy and by reason.
     pub fn policies(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
-        let policies = POLICIES.into_iter().zip(&self.policies);
+        let policies = Kind::ALL.into_iter().map(Kind::word).zip(&self.policies);
         policies.flat_map(|(policy, counts)| {
             let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
             REASONS.into_iter().zip(counts).map(move |(reason, count)| (policy, reason, count))

@@ -66,8 +66,23 @@ pub fn fate(
     dice: &mut impl Dice,
     counters: &Counters,
 ) -> Fate {
+    match limiter.filter(|_| settings.rate_limit.mode != Mode::Off) {
+        None => Fate::Sent,
+        Some(table) => limited(settings, arrival, query, reply, table, dice, counters),
+    }
+}
+
+#[inline(never)]
+fn limited(
+    settings: &Settings,
+    arrival: &Arrival<'_>,
+    query: &Query,
+    reply: impl Fn() -> Reply,
+    table: &Table,
+    dice: &mut impl Dice,
+    counters: &Counters,
+) -> Fate {
     let limit = &settings.rate_limit;
-    let Some(table) = limiter.filter(|_| limit.mode != Mode::Off) else { return Fate::Sent };
     if arrival.transport != Transport::Udp || limit.exempts(arrival.source) || has_good_cookie(settings, arrival, query)
     {
         return Fate::Sent;

@@ -7,8 +7,26 @@ use crate::snapshot::zones::ZoneNumber;
 use crate::wire::fragment::QUESTION_AT;
 use crate::wire::layout::target;
 use crate::wire::name::{NAME_MAX, is_under};
-use crate::wire::response::{Full, Owner as Written, Response, Section};
+use crate::wire::response::{Full, Owner as Under, Response, Section, Written};
 use crate::wire::rtype::Type;
+
+/// The usual answer, one set under the question's own name, is copied behind the question as it stands. None, and nothing
+/// of use in `out`, where there is more to it.
+#[inline(always)]
+pub fn alone(snapshot: &Snapshot, answer: &Answer, echoed: &[u8], out: &mut [u8]) -> Option<Written> {
+    let [item] = &answer.items[..] else { return None };
+    let (What::Set { zone, set, .. }, Owner::Question(0), None) = (item.what, item.owner, item.ttl) else {
+        return None;
+    };
+    let set = snapshot.image(zone).plain_set(set)?;
+    let (question, rest) = out.split_at_mut_checked(echoed.len())?;
+    let place = rest.get_mut(..set.bytes.len())?;
+    question.copy_from_slice(echoed);
+    set.copy_turned(item.spin, place);
+    let mut counts = [0; 3];
+    counts[item.section as usize] = set.count;
+    Some(Written { length: echoed.len() + set.bytes.len(), counts })
+}
 
 /// Writes all items that fit. Returns whether one is missing that had to be there. `spare` is room for a name.
 #[inline]
@@ -47,8 +65,8 @@ fn write(
         What::Outside { at } => {
             let Some(set) = snapshot.upstream.set(at) else { return Ok(()) };
             let owner = match item.owner {
-                Owner::Question(skip) => Written::Question(skip),
-                Owner::Named(at) => Written::Name(answer.name(at)),
+                Owner::Question(skip) => Under::Question(skip),
+                Owner::Named(at) => Under::Name(answer.name(at)),
                 // An alias answers under the name that was asked for.
                 Owner::Node => return Ok(()),
             };
@@ -56,8 +74,8 @@ fn write(
         }
         What::Cname { target, ttl } => {
             let owner = match item.owner {
-                Owner::Question(skip) => Written::Question(skip),
-                Owner::Named(at) => Written::Name(answer.name(at)),
+                Owner::Question(skip) => Under::Question(skip),
+                Owner::Named(at) => Under::Name(answer.name(at)),
                 Owner::Node => return Ok(()),
             };
             response.record(item.section, owner, Type::CNAME, ttl, answer.name(target))
@@ -77,11 +95,11 @@ fn write(
 }
 
 #[inline]
-fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Written<'a> {
+fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Under<'a> {
     match owner {
-        Owner::Question(skip) => Written::Question(skip),
-        Owner::Named(at) => Written::Name(answer.name(at)),
-        Owner::Node => Written::Name(node.name),
+        Owner::Question(skip) => Under::Question(skip),
+        Owner::Named(at) => Under::Name(answer.name(at)),
+        Owner::Node => Under::Name(node.name),
     }
 }
 
@@ -98,7 +116,7 @@ fn referral_by_sets(
     let image = snapshot.image(zone);
     let Some(Found::Set(servers)) = cut.find(Type::NS) else { return Ok(()) };
     let servers = image.set(cut, servers);
-    response.set(Section::Authority, Written::Question(skip), true, servers, None, 0)?;
+    response.set(Section::Authority, Under::Question(skip), true, servers, None, 0)?;
     let mut missing = false;
     for server in servers.records() {
         spare.clear();
@@ -115,7 +133,7 @@ fn referral_by_sets(
         for rtype in [Type::A, Type::AAAA] {
             if let Some(Found::Set(set)) = node.find(rtype) {
                 let written =
-                    response.set(Section::Additional, Written::Name(name), false, image.set(node, set), None, 0);
+                    response.set(Section::Additional, Under::Name(name), false, image.set(node, set), None, 0);
                 missing |= written.is_err() && is_under(lower, cut.name);
             }
         }

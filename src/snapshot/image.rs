@@ -93,6 +93,9 @@ pub(super) enum Kind {
     Referral = 3,
 }
 
+const SET: u8 = Kind::Set as u8;
+const GROUP: u8 = Kind::Group as u8;
+
 /// What a node has of a type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Found {
@@ -146,6 +149,7 @@ impl<'a> Node<'a> {
     }
 
     /// The cut or DNAME that it lies below, if it does.
+    #[inline]
     pub fn cover(&self) -> Option<NodeAt> {
         if !self.flags.has(Flags::OCCLUDED) {
             return None;
@@ -181,7 +185,20 @@ impl<'a> Node<'a> {
     /// What it has of a type.
     #[inline]
     pub fn find(&self, rtype: Type) -> Option<Found> {
-        self.entries().find(|entry| entry.rtype == rtype && matches!(entry.kind, Kind::Set | Kind::Group)).map(found)
+        let start = self.after_name() + if self.flags.has(Flags::OCCLUDED) { COVER } else { 0 };
+        let bytes = self.arena.get(start..start + ENTRY * usize::from(self.entries))?;
+        let [low, high] = rtype.0.to_le_bytes();
+        bytes.as_chunks::<ENTRY>().0.iter().find_map(|&[type_low, type_high, kind, _, a, b, c, d]| {
+            if [type_low, type_high] != [low, high] {
+                return None;
+            }
+            let offset = u32::from_le_bytes([a, b, c, d]);
+            match kind {
+                SET => Some(Found::Set(SetAt(offset))),
+                GROUP => Some(Found::Group(offset)),
+                _ => None,
+            }
+        })
     }
 
     /// All it has, signatures left out.
@@ -304,10 +321,15 @@ impl ZoneImage {
     }
 
     /// A set, if it has no compressed names: then it is the same whoever owns it, and no owner is looked up for it.
-    #[inline]
+    #[inline(always)]
     pub fn plain_set(&self, at: SetAt) -> Option<Fragment<'_>> {
-        let fragment = Fragment::read(&[], &self.arena[at.0 as usize..]);
-        if fragment.is_plain() { Some(fragment) } else { None }
+        Fragment::read_plain(self.arena.get(at.0 as usize..)?)
+    }
+
+    /// Whether a set has more than one record.
+    #[inline]
+    pub fn has_several(&self, at: SetAt) -> bool {
+        self.arena.get(at.0 as usize..).is_some_and(Fragment::has_several)
     }
 
     /// The TTL of a set's first record, which all its records share.

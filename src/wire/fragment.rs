@@ -51,9 +51,17 @@ impl<'a> Fragment<'a> {
     /// The TTL of the first record of a stored fragment.
     #[inline]
     pub fn first_ttl(stored: &[u8]) -> Option<u32> {
-        let fixup_bytes = 2 * usize::from(u16::from_le_bytes([stored[2], stored[3]]));
-        let ttl = stored.get(STORED_HEAD + fixup_bytes + TTL_AT..)?.first_chunk()?;
-        if stored[..2] == [0, 0] { None } else { Some(u32::from_be_bytes(*ttl)) }
+        let (&[count_low, count_high, fixups_low, fixups_high, ..], rest) =
+            stored.split_first_chunk::<STORED_HEAD>()?;
+        let fixup_bytes = 2 * usize::from(u16::from_le_bytes([fixups_low, fixups_high]));
+        let ttl = rest.get(fixup_bytes + TTL_AT..)?.first_chunk()?;
+        if [count_low, count_high] == [0, 0] { None } else { Some(u32::from_be_bytes(*ttl)) }
+    }
+
+    /// Whether a stored fragment has more than one record.
+    #[inline]
+    pub fn has_several(stored: &[u8]) -> bool {
+        stored.first_chunk().is_some_and(|count| u16::from_le_bytes(*count) > 1)
     }
 
     /// Reads a fragment that `render` stored.
@@ -66,10 +74,42 @@ impl<'a> Fragment<'a> {
         Fragment { owner, count, fixups, bytes: &rest[..length] }
     }
 
+    /// Reads a stored fragment if it is plain: then it doesn't matter whom it was rendered for.
+    #[inline(always)]
+    pub fn read_plain(stored: &'a [u8]) -> Option<Fragment<'a>> {
+        let (head, rest) = stored.split_first_chunk::<STORED_HEAD>()?;
+        let &[count_low, count_high, 0, 0, a, b, c, d] = head else { return None };
+        let bytes = rest.get(..u32::from_le_bytes([a, b, c, d]) as usize)?;
+        Some(Fragment { owner: &[], count: u16::from_le_bytes([count_low, count_high]), fixups: &[], bytes })
+    }
+
     /// A fragment without compressed names reads the same in every message.
     #[inline]
     pub fn is_plain(&self) -> bool {
         self.fixups.is_empty()
+    }
+
+    /// Copies a plain fragment, with the record in front that `spin` says, to a place that is as long.
+    #[inline(always)]
+    pub fn copy_turned(&self, spin: u32, place: &mut [u8]) {
+        if self.count > 1 && spin != 0 {
+            let (front, back) = self.bytes.split_at(self.turn(spin));
+            place[..back.len()].copy_from_slice(back);
+            place[back.len()..].copy_from_slice(front);
+        } else {
+            place.copy_from_slice(self.bytes);
+        }
+    }
+
+    /// Where the record begins that a turned set starts with.
+    fn turn(&self, spin: u32) -> usize {
+        let first = ((u64::from(spin) * u64::from(self.count)) >> 32) as usize;
+        // Sets of addresses have records of one length.
+        let each = RECORD_HEAD + usize::from(u16::from_be_bytes([self.bytes[10], self.bytes[11]]));
+        if each * usize::from(self.count) == self.bytes.len() && matches!(each, 16 | 28) {
+            return first * each;
+        }
+        self.records().take(first).map(|record| RECORD_HEAD + record.stored().len()).sum()
     }
 
     /// Whether it is a CNAME alone.

@@ -89,32 +89,40 @@ impl QueryName {
     /// What lies behind that is left as it was.
     #[inline]
     pub fn hashes(&self, key: &HashKey, out: &mut Hashes) {
-        let labels = self.labels();
-        let Some(out) = out.get_mut(..=labels) else { return };
-        let Some((root, out)) = out.split_last_mut() else { return };
+        let starts = self.starts();
+        let Some((root, out)) = out.get_mut(..starts.len()).and_then(<[u64]>::split_last_mut) else { return };
         let mut hash = key.root;
         *root = hash;
-        for (out, &start) in out.iter_mut().zip(self.starts()).rev() {
-            let mut left = self.word_at(start, 0) as u8 + 1;
-            let mut offset = 0;
-            while left > 16 {
-                hash = key.take(hash, self.word_at(start, offset), self.word_at(start, offset + 8));
-                (left, offset) = (left - 16, offset + 16);
+        for (out, &start) in out.iter_mut().zip(starts).rev() {
+            let mut window: &[u8] = self.window(start);
+            let mut left = window[0] + 1;
+            while let (17.., Some((block, rest))) = (left, window.split_first_chunk()) {
+                let (low, high) = words(block);
+                hash = key.take(hash, low, high);
+                (left, window) = (left - 16, rest);
             }
-            let low = self.word_at(start, offset) & MASKS[usize::from(left.min(8))];
-            let high = if left > 8 { self.word_at(start, offset + 8) & MASKS[usize::from(left - 8) & 15] } else { 0 };
-            hash = key.end_label(key.take(hash, low, high));
+            let (low, high) = window.first_chunk().map_or((0, 0), words);
+            let (low_mask, high_mask) = MASKS[usize::from(left) % MASKS.len()];
+            hash = key.end_label(key.take(hash, low & low_mask, high & high_mask));
             *out = hash;
         }
     }
 }
 
-/// The lower bytes of a word, by their number.
-const MASKS: [u64; 16] = {
-    let mut masks = [u64::MAX; 16];
+/// Sixteen bytes as two numbers.
+#[inline]
+fn words(block: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*block);
+    (both as u64, (both >> 64) as u64)
+}
+
+/// What is kept of sixteen bytes, by the number of those that count.
+const MASKS: [(u64, u64); 32] = {
+    let mut masks = [(u64::MAX, u64::MAX); 32];
     let mut bytes = 0;
-    while bytes < 8 {
-        masks[bytes] = (1 << (8 * bytes)) - 1;
+    while bytes < 16 {
+        let mask = (1u128 << (8 * bytes)) - 1;
+        masks[bytes] = (mask as u64, (mask >> 64) as u64);
         bytes += 1;
     }
     masks

@@ -100,7 +100,7 @@ impl Query {
         self.edns = None;
         self.tsig = false;
         let counts = Counts::read(counts);
-        if self.opcode != OPCODE_QUERY || counts.questions != 1 {
+        if self.opcode != OPCODE_QUERY || counts.questions() != 1 {
             return self.read_unusual(packet, counts);
         }
         let outcome = self.read_question(packet).and_then(|at| self.read_records(packet, at, counts));
@@ -117,14 +117,14 @@ impl Query {
         (self.rtype, self.class) = (Type(0), Class(0));
         if self.opcode != OPCODE_QUERY {
             // Whatever the opcode makes of its sections, a question is echoed and EDNS answered if they can be made out.
-            if counts.questions == 1
+            if counts.questions() == 1
                 && let Ok(at) = self.read_question(packet)
             {
                 let _ = self.read_sections(packet, at, counts);
             }
             return Read::Refuse(Rcode::NOTIMP);
         }
-        if counts.questions > 1 {
+        if counts.questions() > 1 {
             return Read::Refuse(Rcode::FORMERR);
         }
         let outcome = self.read_records(packet, HEADER, counts).and_then(|()| self.unanswerable());
@@ -151,26 +151,26 @@ impl Query {
     /// Reads the sections of a query from `at` to the packet's end.
     #[inline]
     fn read_records(&mut self, packet: &[u8], at: usize, counts: Counts) -> Result<(), Rcode> {
-        if (counts.answers | counts.authorities | counts.additionals) == 0 {
+        if counts.only_questions() {
             return if at == packet.len() { Ok(()) } else { Err(Rcode::FORMERR) };
         }
         // RFC 1995, 3: an IXFR says in its authority section which version of the zone the client has.
-        let authorities = if self.rtype == Type::IXFR && counts.questions == 1 { 1 } else { 0 };
-        if counts.answers != 0 || counts.authorities > authorities {
+        let authorities = if self.rtype == Type::IXFR && counts.questions() == 1 { 1 } else { 0 };
+        if counts.answers() != 0 || counts.authorities() > authorities {
             return Err(Rcode::FORMERR);
         }
         self.read_sections(packet, at, counts)
     }
 
     fn read_sections(&mut self, packet: &[u8], mut at: usize, counts: Counts) -> Result<(), Rcode> {
-        for _ in 0..u32::from(counts.answers) + u32::from(counts.authorities) {
+        for _ in 0..u32::from(counts.answers()) + u32::from(counts.authorities()) {
             let record = Record::read(packet, at).ok_or(Rcode::FORMERR)?;
             if self.rtype == Type::IXFR && record.rtype != Type::SOA {
                 return Err(Rcode::FORMERR);
             }
             at = record.end;
         }
-        for left in (0..counts.additionals).rev() {
+        for left in (0..counts.additionals()).rev() {
             let record = Record::read(packet, at).ok_or(Rcode::FORMERR)?;
             match record.rtype {
                 Type::OPT => self.read_opt(&record)?,
@@ -228,23 +228,34 @@ pub fn unaskable(rtype: Type) -> Option<Rcode> {
     }
 }
 
+/// The header's four counts, as they stand in it: the usual packet is told by one look at all of them.
 #[derive(Clone, Copy)]
-struct Counts {
-    questions: u16,
-    answers: u16,
-    authorities: u16,
-    additionals: u16,
-}
+struct Counts(u64);
 
 impl Counts {
     fn read(bytes: [u8; 8]) -> Counts {
-        let [a, b, c, d, e, f, g, h] = bytes;
-        Counts {
-            questions: u16::from_be_bytes([a, b]),
-            answers: u16::from_be_bytes([c, d]),
-            authorities: u16::from_be_bytes([e, f]),
-            additionals: u16::from_be_bytes([g, h]),
-        }
+        Counts(u64::from_be_bytes(bytes))
+    }
+
+    fn questions(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    fn answers(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    fn authorities(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    fn additionals(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Whether nothing follows the questions.
+    fn only_questions(self) -> bool {
+        self.0 << 16 == 0
     }
 }
 

@@ -74,20 +74,20 @@ impl QueryName {
     /// Reads the uncompressed name at the front of these bytes. Returns its length; without a whole name, this is the root.
     #[inline(always)]
     pub(super) fn read(&mut self, bytes: &[u8]) -> Option<usize> {
+        // A name ends, its root included, within so many bytes; a label takes two or more of them, so `starts` has room.
+        let within = bytes.get(..NAME_MAX).unwrap_or(bytes);
         let (mut at, mut labels) = (0, 0);
-        while let Some(&length) = bytes.get(at) {
-            // Labels take two bytes or more, so there are never more than LABELS_MAX of them before this.
-            self.starts[labels] = at as u8;
-            if length == 0 {
-                self.length = at as u8 + 1;
-                self.labels = labels as u8;
-                self.fill(bytes, at + 1);
-                return Some(at + 1);
-            }
+        while let Some(&length) = within.get(at) {
+            self.starts[labels % (LABELS_MAX + 1)] = at as u8;
             at += 1 + usize::from(length);
+            if length == 0 {
+                self.length = at as u8;
+                self.labels = labels as u8;
+                self.fill(bytes, at);
+                return Some(at);
+            }
             labels += 1;
-            // The root still has to follow.
-            if usize::from(length) > LABEL_MAX || at >= NAME_MAX {
+            if usize::from(length) > LABEL_MAX {
                 break;
             }
         }
@@ -95,44 +95,22 @@ impl QueryName {
         None
     }
 
-    /// Takes a name of this length in lower case, and with it some of what follows, which nobody looks at. The lengths of
-    /// labels are smaller than any letter, so they need no care.
+    /// Takes a name of this length, in lower case. The lengths of labels are smaller than any letter, so they need no care;
+    /// neither does what stands behind the name, and is made small with it.
     #[inline]
     fn fill(&mut self, bytes: &[u8], length: usize) {
-        let mut at = 0;
-        while at < length {
-            let rest = bytes.get(at..).unwrap_or_default();
-            if let (Some(block), Some(to)) = (rest.first_chunk(), block_at(&mut self.bytes, at)) {
-                *to = lower_block(*block);
-            } else {
-                self.fill_end(bytes, rest, at);
-            }
-            at += BLOCK;
+        let (Some(from), Some(to)) = (bytes.get(..length), self.bytes.get_mut(..length)) else { return };
+        to.copy_from_slice(from);
+        for block in self.bytes.as_chunks_mut::<BLOCK>().0.iter_mut().take(length.div_ceil(BLOCK)) {
+            block.make_ascii_lowercase();
         }
     }
 
-    /// Takes the last bytes, fewer than a block.
+    /// The bytes from a label's start on, as many as the longest label has; what lies behind the name is garbage.
     #[inline]
-    fn fill_end(&mut self, bytes: &[u8], rest: &[u8], at: usize) {
-        // The last block overlaps the one before it, which is cheaper than going on byte by byte.
-        if let Some(block) = bytes.last_chunk()
-            && let Some(to) = block_at(&mut self.bytes, bytes.len() - BLOCK)
-        {
-            *to = lower_block(*block);
-            return;
-        }
-        let mut block = [0; BLOCK];
-        block.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-        if let Some(to) = block_at(&mut self.bytes, at) {
-            *to = lower_block(block);
-        }
-    }
-
-    /// Eight bytes of the name from here on; what lies behind the name is garbage.
-    #[inline]
-    pub(super) fn word_at(&self, start: u8, offset: u8) -> u64 {
-        let at = usize::from(start) + usize::from(offset);
-        self.bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |word| u64::from_le_bytes(*word))
+    pub(super) fn window(&self, start: u8) -> &[u8; LABEL_MAX + 1] {
+        const _: () = assert!(PADDING > LABEL_MAX);
+        self.bytes[usize::from(start)..].first_chunk().expect("the padding is as long as a label")
     }
 
     /// The starts of the labels, and that of the root.
@@ -146,18 +124,6 @@ impl std::fmt::Debug for QueryName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(&super::name::Shown(self.wire()), f)
     }
-}
-
-#[inline]
-fn block_at(bytes: &mut [u8], at: usize) -> Option<&mut [u8; BLOCK]> {
-    bytes.get_mut(at..)?.first_chunk_mut()
-}
-
-/// ASCII capitals made small. On a block of fixed size this is a few vector instructions.
-#[inline]
-fn lower_block(mut block: [u8; BLOCK]) -> [u8; BLOCK] {
-    block.make_ascii_lowercase();
-    block
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use super::fragment::{Fragment, POINTER_MAX, QUESTION_AT, RECORD_FIXED, RECORD_HEAD, Rendered};
 use super::layout::{Piece, layout};
 use super::name::{LABELS_MAX, label_starts, wire_len};
+use super::query::HEADER;
 use super::rtype::{Class, Type};
 
 /// Names that later ones are compressed against; those of a large reply beyond this are written out.
@@ -140,13 +141,7 @@ impl<'o, 'k> Response<'o, 'k> {
             return Err(Full);
         }
         let place = &mut self.out[start..end];
-        if fragment.count > 1 && spin != 0 {
-            let (front, back) = fragment.bytes.split_at(turn(&fragment, spin));
-            place[..back.len()].copy_from_slice(back);
-            place[back.len()..].copy_from_slice(front);
-        } else {
-            place.copy_from_slice(fragment.bytes);
-        }
+        fragment.copy_turned(spin, place);
         if owner_at != QUESTION_AT {
             point_at(owner_at, place, fragment.count);
         }
@@ -387,19 +382,41 @@ impl<'o, 'k> Response<'o, 'k> {
         Mark { length: self.length, counts: self.counts, known: self.known.count, question_known: self.question_known }
     }
 
-    /// Writes flags and counts, lets `tail` append what has its place reserved behind the limit, and ends.
-    /// `tail` gets the buffer and where to write; it returns the new end and how many records it added.
+    /// Ends the sets: where they end, and how many records each section has.
     #[inline]
-    pub fn finish(self, flags: [u8; 2], questions: u16, tail: impl FnOnce(&mut [u8], usize) -> (usize, u16)) -> usize {
-        let (length, added) = tail(self.out, self.length);
-        self.out[2..4].copy_from_slice(&flags);
-        self.out[4..6].copy_from_slice(&questions.to_be_bytes());
-        let [answers, authorities, additionals] = self.counts;
-        self.out[6..8].copy_from_slice(&answers.to_be_bytes());
-        self.out[8..10].copy_from_slice(&authorities.to_be_bytes());
-        self.out[10..12].copy_from_slice(&(additionals + added).to_be_bytes());
-        length
+    pub fn end(self) -> Written {
+        Written { length: self.length, counts: self.counts }
     }
+}
+
+/// What was written of a reply: where it ends, and how many records each section has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written {
+    pub length: usize,
+    pub counts: [u16; 3],
+}
+
+/// Writes the header's flags and counts.
+#[inline]
+pub fn seal(out: &mut [u8], flags: [u8; 2], questions: u16, counts: [u16; 3]) {
+    let Some(header) = out.first_chunk_mut::<HEADER>() else { return };
+    let [answers, authorities, additionals] = counts.map(u16::to_be_bytes);
+    let [id_high, id_low, ..] = *header;
+    let questions = questions.to_be_bytes();
+    *header = [
+        id_high,
+        id_low,
+        flags[0],
+        flags[1],
+        questions[0],
+        questions[1],
+        answers[0],
+        answers[1],
+        authorities[0],
+        authorities[1],
+        additionals[0],
+        additionals[1],
+    ];
 }
 
 /// A point in a reply to come back to.
@@ -419,17 +436,6 @@ fn point_at(owner_at: usize, place: &mut [u8], records: u16) {
         place[at + 1] = owner_at as u8;
         at += RECORD_HEAD + usize::from(u16::from_be_bytes([place[at + 10], place[at + 11]]));
     }
-}
-
-/// Where the record begins that a turned set starts with.
-fn turn(fragment: &Fragment<'_>, spin: u32) -> usize {
-    let first = ((u64::from(spin) * u64::from(fragment.count)) >> 32) as usize;
-    // Sets of addresses have records of one length.
-    let each = RECORD_HEAD + usize::from(u16::from_be_bytes([fragment.bytes[10], fragment.bytes[11]]));
-    if each * usize::from(fragment.count) == fragment.bytes.len() && matches!(each, 16 | 28) {
-        return first * each;
-    }
-    fragment.records().take(first).map(|record| RECORD_HEAD + record.stored().len()).sum()
 }
 
 #[cfg(test)]
@@ -452,7 +458,8 @@ mod tests {
         let lower = wire(&asked.to_ascii_lowercase());
         let mut response = Response::begin(&mut out, 4096, &question(asked), &lower, &mut known);
         write(&mut response);
-        let length = response.finish([0x84, 0], 1, |_, at| (at, 0));
+        let Written { length, counts } = response.end();
+        seal(&mut out, [0x84, 0], 1, counts);
         let message = hickory_proto::op::Message::from_vec(&out[..length]).unwrap();
         message
             .all_sections()

@@ -69,7 +69,10 @@ fn shared() -> Shared {
 fn candidates(snapshot: &Snapshot) -> Vec<Vec<(&'static str, MemberSet)>> {
     let of = |zone| {
         let groups = 0..snapshot.image(zone).groups.len() as u32;
-        groups.map(|group| snapshot.candidates(zone, group)).map(|(policy, healthy)| (policy.word(), healthy)).collect()
+        groups
+            .map(|group| snapshot.candidates(zone, group))
+            .map(|(policy, healthy)| (policy.kind().word(), healthy))
+            .collect()
     };
     snapshot.zones.numbers().map(of).collect()
 }
