@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::live::Served;
-use super::probe::Prober;
+use super::probe::{Awake, Prober};
 use super::repeated::Repeated;
 use super::state::State;
 use crate::control::{Control, Effect, Event, Kept, Refused, Settings, Turn};
@@ -28,6 +28,7 @@ pub struct Health {
     inside: Mutex<Inside>,
     served: Served,
     prober: ArcSwap<Prober>,
+    awake: Arc<Awake>,
     clock: Clock,
     /// Milliseconds since 1970 when `clock` began: moments of health are of that kind, so that they outlive a process.
     epoch: u64,
@@ -51,13 +52,14 @@ pub struct Done {
 impl Health {
     /// Takes over the snapshot that is served. To be called within the runtime in which probes are to run.
     pub fn new(settings: Settings, state: Option<State>, served: Served, prober: Prober, seed: u64) -> Arc<Health> {
-        let clock = Clock::start();
+        let (clock, awake) = (Clock::start(), Arc::<Awake>::default());
         let epoch = super::clock::unix_millis();
         let kept = state.as_ref().map(read).unwrap_or_default();
         let control = Control::new(settings, kept, seed, Moment(epoch));
         let health = Arc::new(Health {
             inside: Mutex::new(Inside { control, state, unkept: Repeated::default() }),
-            prober: ArcSwap::from_pointee(prober),
+            prober: ArcSwap::from_pointee(prober.heeding(awake.clone())),
+            awake,
             clock,
             epoch,
             changed: Notify::new(),
@@ -74,6 +76,8 @@ impl Health {
 
     /// Probes and publishes as due, until the runtime ends.
     pub async fn run(self: Arc<Self>) {
+        let awake = self.awake.clone();
+        tokio::spawn(async move { awake.beat().await });
         loop {
             let next = self.lock().control.next();
             let wait = next.since(self.now()).max(Duration::from_millis(u64::from(next > self.now())));
@@ -115,7 +119,7 @@ impl Health {
 
     /// Other settings hold from now on.
     pub fn configure(self: &Arc<Self>, settings: Settings, prober: Prober) {
-        self.prober.store(Arc::new(prober));
+        self.prober.store(Arc::new(prober.heeding(self.awake.clone())));
         if self.look(|control| *control.settings() != settings) {
             // Settings are never refused.
             let _ = self.handle(Event::Settings(settings));
@@ -125,6 +129,11 @@ impl Health {
     /// Looks at what is known, between two events.
     pub fn look<T>(&self, look: impl FnOnce(&Control) -> T) -> T {
         look(&self.lock().control)
+    }
+
+    /// How often the machine did not let us run, and for how long in all.
+    pub fn stalls(&self) -> (u64, Duration) {
+        self.awake.stalls()
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {

@@ -143,6 +143,11 @@ fn health(admin: &Admin, text: &mut Text) {
     text.head("fingerpost_probes_total", "counter", "Probes, by result.");
     text.line("fingerpost_probes_total", "result=\"healthy\"", counts.probes_healthy);
     text.line("fingerpost_probes_total", "result=\"unhealthy\"", counts.probes_unhealthy);
+    let (stalls, lost) = admin.health.stalls();
+    text.one("fingerpost_probe_stalls_total", "counter", "Times that the machine did not let probes run.", stalls);
+    let help = "How long it did not; limits of probes do not count this time.";
+    text.head("fingerpost_probe_stalled_seconds_total", "counter", help);
+    text.line("fingerpost_probe_stalled_seconds_total", "", lost.as_secs_f64());
     text.head("fingerpost_metric_queries_total", "counter", "Questions for metrics, by result.");
     text.line("fingerpost_metric_queries_total", "result=\"value\"", counts.readings);
     text.line("fingerpost_metric_queries_total", "result=\"missing\"", counts.readings_missing);
