@@ -3,6 +3,7 @@
 //! `docs/config.md` describes each setting; a test holds the two together.
 
 mod health;
+mod report;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -16,6 +17,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
 pub use health::Health;
+pub use report::{Report, Token};
 
 use crate::health::tracker::Rule;
 use crate::model;
@@ -273,6 +275,8 @@ const SETTINGS: &[Setting] = &[
     setting!("health_ipv6 = false", |config, value, _| config.health.ipv6 = boolean(value)?),
     setting!("health_resolvers = [\"127.0.0.1:5300\"]", |config, value, _| config.health.resolvers = addresses(value)?),
     setting!("checker = { paris = { source = \"127.0.0.2\" } }", |config, value, _| config.health.control.checkers = health::checkers(value)?),
+    setting!("report = { lima = { url = \"http://192.0.2.1:5380\", as = \"paris\" } }", |config, value, folder|
+        config.health.reports = report::reports(value, folder)?),
     setting!("geoproximity_formula = \"2026\"", |config, value, _| config.settings.geoproximity_formula =
         one_of(value, &[("2026", GeoproximityFormula::Of2026), ("2023", GeoproximityFormula::Of2023)])?),
     setting!("unlisted_location = \"default\"", |config, value, _| config.settings.unlisted_location =

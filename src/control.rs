@@ -9,12 +9,14 @@
 //! | `Settings` | checkers come and go, and other rules hold                                   |
 //! | the others | an operator, an alarm or another checker says how a check stands             |
 //!
-//! Whoever was told that a state is set finds it again after a crash: `Save` stands before `Publish`, and the caller
-//! is answered when all effects are done. Turns that probes bring are gathered for a moment and published together.
+//! Whoever was told that a state is set finds it again after a crash: the caller is answered when all effects are done.
+//! `Publish` stands before `Save`, because nobody's answers are to wait for a disk. Turns that probes bring are gathered
+//! for a moment and published together.
 
 mod counts;
 mod kept;
 mod refused;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod watched;
@@ -26,6 +28,7 @@ use std::time::Duration;
 pub use counts::{Counts, Histogram, LATENCY_BOUNDS};
 pub use kept::{Forced, Kept, KeptVerdict, Metered, Switched};
 pub use refused::Refused;
+pub use telling::Observation;
 pub use watched::{Next, Watched};
 
 use crate::dice::Seeded;
@@ -127,7 +130,7 @@ pub enum Event {
 /// What `io` must do now, in order.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Write this to disk before doing anything that follows.
+    /// Write this to disk; whoever caused it is answered when that is done. What is saved later replaces it.
     Save(Kept),
     /// Answer by these verdicts, and log what turned.
     Publish { verdicts: Arc<Verdicts>, turned: Vec<Turn> },
@@ -135,6 +138,8 @@ pub enum Effect {
     Probe { check: Arc<HealthCheck>, checker: Arc<Checker>, number: u64, due: Moment },
     /// Ask for the metric, and bring what came of it as `Measured` with this number.
     Query { check: Arc<HealthCheck>, number: u64 },
+    /// Let others know at once what a checker of this server has come to.
+    Report(Observation),
 }
 
 /// A verdict that is not what it was.
@@ -165,6 +170,8 @@ pub struct Control {
     under_way: usize,
     next_number: u64,
     turned: BTreeMap<Id, bool>,
+    /// What is served; none before anything is.
+    published: Option<Arc<Verdicts>>,
     publish_at: Option<Moment>,
     save_at: Moment,
     counts: Counts,
@@ -184,6 +191,7 @@ impl Control {
             under_way: 0,
             next_number: 0,
             turned: BTreeMap::new(),
+            published: None,
             publish_at: None,
             save_at: now.after(SAVE_EVERY),
             counts: Counts::default(),
@@ -204,12 +212,14 @@ impl Control {
                 self.configure(settings, now);
                 self.publish(now, &mut effects);
             }
-            Event::Probed { id, number, outcome } => self.probed(&id, number, outcome, now),
+            Event::Probed { id, number, outcome } => {
+                effects.extend(self.probed(&id, number, outcome, now).map(Effect::Report));
+            }
             Event::Measured { id, number, reading, took } => self.measured(&id, number, reading, took, now),
             Event::Force { id, healthy, lasting, reason } => {
                 self.force(id, healthy, lasting, reason, now)?;
-                self.save(now, &mut effects);
                 self.publish(now, &mut effects);
+                self.save(now, &mut effects);
             }
             Event::Metric { id, state } => {
                 let watched = self.expect_type(&id, "CLOUDWATCH_METRIC")?;
@@ -219,15 +229,15 @@ impl Control {
                 let metered = Metered::after(self.metric(&id), state, now);
                 self.kept.metrics.insert(id.clone(), metered);
                 self.tell(&id, now);
-                self.save(now, &mut effects);
                 self.publish(now, &mut effects);
+                self.save(now, &mut effects);
             }
             Event::Switch { id, on } => {
                 self.expect_type(&id, "RECOVERY_CONTROL")?;
                 self.kept.switches.insert(id.clone(), Switched { on, since: now.0 });
                 self.tell(&id, now);
-                self.save(now, &mut effects);
                 self.publish(now, &mut effects);
+                self.save(now, &mut effects);
             }
             Event::Observed { id, checker, healthy, reason } => self.observed(&id, &checker, healthy, reason, now)?,
         }
@@ -327,11 +337,7 @@ impl Control {
         for id in ids {
             self.tell(&id, now);
         }
-        for (id, verdict) in self.verdicts.iter() {
-            if before.get(id).is_some_and(|before| before.healthy != verdict.healthy) {
-                self.turned.insert(id.clone(), verdict.healthy);
-            }
-        }
+        self.turned = self.published.as_ref().map_or_else(BTreeMap::new, |served| turned_since(served, &self.verdicts));
     }
 
     /// Starts to watch a check that is new, or that asks something new.
@@ -363,6 +369,7 @@ impl Control {
             }
             watched.reported = Some(healthy);
             _ = self.verdicts.report(id, healthy, since);
+            self.verdicts.since(id, since);
         }
         // What somebody said of an alarm or a switch holds since then.
         if let Some((healthy, Some(since))) = self.said(id, &watched) {
@@ -415,7 +422,10 @@ impl Control {
                 };
                 self.due.extend(first.map(|first| (first, Due::Ask(id.clone(), checker))));
             }
-            watched.tracker.expire(self.settings.heard_age, now);
+            // The age may be another one.
+            let next = watched.tracker.expire(self.settings.heard_age, now);
+            watched.expires = next.is_some();
+            self.due.extend(next.map(|next| (next, Due::Expire(id.clone()))));
         }
         self.watched = watched;
         let ids: Vec<Id> = self.watched.keys().cloned().collect();
@@ -443,12 +453,17 @@ impl Control {
         }
     }
 
-    fn probed(&mut self, id: &str, number: u64, outcome: Outcome, now: Moment) {
-        let Some((watched, checker)) = self.answered(id, number, now) else { return };
-        let Kind::Endpoint(endpoint) = &watched.check.kind else { return };
+    /// Returns what the checker has come to, if that is news.
+    fn probed(&mut self, id: &str, number: u64, outcome: Outcome, now: Moment) -> Option<Observation> {
+        let (watched, checker) = self.answered(id, number, now)?;
+        let Kind::Endpoint(endpoint) = &watched.check.kind else { return None };
+        let came_to = |watched: &Watched| watched.tracker.own().get(checker).and_then(Own::came_to);
+        let before = came_to(watched);
         watched.tracker.observe(checker, outcome, endpoint.failure_threshold, now);
+        let news = came_to(watched) != before;
         self.counts.probe(&outcome);
         self.tell(id, now);
+        if news { self.observation(id, checker) } else { None }
     }
 
     fn measured(&mut self, id: &str, number: u64, reading: Reading, took: u32, now: Moment) {
@@ -526,7 +541,11 @@ impl Control {
         if !watched.tracker.hear(checker, Heard { healthy, at: now, reason }) {
             return Err(Refused::TooManyCheckers);
         }
-        self.due.insert((now.after(self.settings.heard_age), Due::Expire(id.into())));
+        // However often others speak, one look ahead is enough: it sees when the next is due.
+        if !watched.expires {
+            watched.expires = true;
+            self.due.insert((now.after(self.settings.heard_age), Due::Expire(id.into())));
+        }
         self.tell(id, now);
         Ok(())
     }
@@ -601,7 +620,9 @@ impl Control {
                 }
                 Due::Expire(id) => {
                     if let Some(watched) = self.watched.get_mut(&id) {
-                        watched.tracker.expire(self.settings.heard_age, now);
+                        let next = watched.tracker.expire(self.settings.heard_age, now);
+                        watched.expires = next.is_some();
+                        self.due.extend(next.map(|next| (next, Due::Expire(id.clone()))));
                         self.tell(&id, now);
                     }
                 }
@@ -647,43 +668,16 @@ impl Control {
         let turned = std::mem::take(&mut self.turned);
         self.counts.turns += turned.len() as u64;
         let turned = turned.into_iter().map(|(id, healthy)| Turn { why: self.why(&id), id, healthy }).collect();
-        effects.push(Effect::Publish { verdicts: Arc::new(self.verdicts.clone()), turned });
+        let verdicts = Arc::new(self.verdicts.clone());
+        self.published = Some(verdicts.clone());
+        effects.push(Effect::Publish { verdicts, turned });
     }
+}
 
-    /// What a verdict rests on, for the log.
-    fn why(&self, id: &str) -> String {
-        let Some(verdict) = self.verdicts.get(id) else { return String::new() };
-        if let Some(forced) = self.kept.forced.get(id).filter(|_| verdict.forced) {
-            return if forced.reason.is_empty() { "forced".to_string() } else { format!("forced: {}", forced.reason) };
-        }
-        let Some(watched) = self.watched.get(id) else { return verdict.reason.to_string() };
-        match &watched.check.kind {
-            Kind::Endpoint(_) => {
-                let (healthy, of) = watched.tracker.votes();
-                let said = watched.reported;
-                // The newest result of somebody who says what the verdict says.
-                let own = watched.tracker.own().iter().filter(|own| own.came_to() == said);
-                let newest = own.filter_map(|own| Some((own.streak()?.1, own.last()?))).max_by_key(|(_, last)| last.at);
-                match newest {
-                    Some((_, last)) if of > 1 => {
-                        format!("{healthy} of {of} checkers say healthy; {}", last.outcome)
-                    }
-                    _ if of > 1 => format!("{healthy} of {of} checkers say healthy"),
-                    Some((streak, last)) => format!("{streak} in a row: {}", last.outcome),
-                    None if of == 1 => "as another checker says".to_string(),
-                    None => verdict.reason.to_string(),
-                }
-            }
-            Kind::Metric(_) => match (self.kept.metrics.get(id), watched.alarm.last()) {
-                (Some(metered), Some(last)) => format!("{}: {}", metered.state, last.reading),
-                (Some(metered), None) => format!("the alarm is {}", metered.state),
-                (None, _) => verdict.reason.to_string(),
-            },
-            Kind::Switch { .. } => match self.kept.switches.get(id) {
-                Some(switch) => format!("switched {}", if switch.on { "on" } else { "off" }),
-                None => verdict.reason.to_string(),
-            },
-            Kind::Calculated { .. } => verdict.reason.to_string(),
-        }
-    }
+/// The checks whose verdict is not what is served, of other checks maybe. One that is not there counts as healthy.
+fn turned_since(served: &Verdicts, now: &Verdicts) -> BTreeMap<Id, bool> {
+    let here = now.iter().map(|(id, verdict)| (id, verdict.healthy));
+    let gone = served.iter().map(|(id, _)| (id, true)).filter(|(id, _)| now.get(id).is_none());
+    let turned = here.chain(gone).filter(|(id, healthy)| served.healthy(id) != *healthy);
+    turned.map(|(id, healthy)| (id.clone(), healthy)).collect()
 }

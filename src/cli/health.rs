@@ -1,8 +1,9 @@
 //! `fingerpost health`
 
 mod table;
+mod watch;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -163,21 +164,23 @@ impl Health {
 
 impl List {
     fn run(&self, admin: SocketAddr) -> Result<u8> {
+        if self.watch && !self.json && std::io::stdout().is_terminal() {
+            return watch::watch(admin);
+        }
         loop {
             let shown = admin_client::get(admin, "/health").and_then(|reply| match self.json {
                 true => Ok(reply),
-                false => Ok(table::list(&parsed(&reply)?).into_bytes()),
+                false => Ok(table::list(&parsed(&reply)?, None).into_bytes()),
             });
             // Whoever watches a server through its restart wants to see it come back.
             let shown = match shown {
-                Err(error) if self.watch => format!("fingerpost: {error:#}\n").into_bytes(),
+                Err(error) if self.watch => {
+                    anstream::eprintln!("fingerpost: {error:#}");
+                    Vec::new()
+                }
                 shown => shown?,
             };
             let mut out = anstream::stdout().lock();
-            if self.watch && !self.json {
-                // Home, and everything below is cleared.
-                write!(out, "\x1b[H\x1b[J")?;
-            }
             out.write_all(&shown)?;
             out.flush()?;
             drop(out);
@@ -227,7 +230,9 @@ fn tell(ask: Ask, admin: SocketAddr, path: &str, body: &Value) -> Result<u8> {
     let check = parsed(&ask(admin, path, &body.to_string())?)?;
     anstream::println!("{}", table::sentence(&check));
     if check["kept"] == false {
-        anstream::eprintln!("fingerpost: the server has no state folder; this lasts until it ends");
+        anstream::eprintln!(
+            "fingerpost: the server could not write this to its state folder; it may not survive a restart"
+        );
     }
     Ok(FINE)
 }

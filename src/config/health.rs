@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::{Value, Wrong, text, wrong};
+use super::{Report, Value, Wrong, text, wrong};
 use crate::control;
 use crate::health::checker::{Checker, LOCAL_CHECKERS_MAX};
 
@@ -21,6 +21,8 @@ pub struct Health {
     pub ipv6: bool,
     /// Who is asked about names; nobody: whom the machine asks.
     pub resolvers: Vec<SocketAddr>,
+    /// Who is told what the checkers come to.
+    pub reports: Vec<Report>,
 }
 
 /// `[checker.NAME]` tables, each with a `source`: an address, or one of each family.

@@ -57,7 +57,7 @@ fn run(control: &mut Control, healthy: bool, end: Moment) -> Vec<(Moment, Vec<Tu
                     control.handle(event, now.after(Duration::from_millis(1))).unwrap();
                 }
                 Effect::Publish { turned, .. } => published.push((now, turned)),
-                Effect::Save(_) | Effect::Query { .. } => {}
+                Effect::Save(_) | Effect::Query { .. } | Effect::Report(_) => {}
             }
         }
     }
@@ -118,7 +118,7 @@ fn probes_for_which_there_is_no_room_come_next_and_tell_how_late_they_are() {
     }
     let probe = |effect: &Effect| match effect {
         Effect::Probe { check, number, .. } => Some((check.id.clone(), *number)),
-        Effect::Save(_) | Effect::Publish { .. } | Effect::Query { .. } => None,
+        Effect::Save(_) | Effect::Publish { .. } | Effect::Query { .. } | Effect::Report(_) => None,
     };
     let asked: Vec<_> = effects.iter().filter_map(probe).collect();
     assert_eq!((asked.len(), control.under_way()), (PROBES_MAX, PROBES_MAX));
@@ -139,8 +139,8 @@ fn a_forced_state_ends_and_survives() {
     let lasting = Some(Duration::from_secs(600));
     let event = Event::Force { id: "a".into(), healthy: Some(false), lasting, reason: "maintenance".into() };
     let effects = control.handle(event, Moment(1000)).unwrap();
-    let [Effect::Save(kept), Effect::Publish { verdicts, turned }, ..] = effects.as_slice() else {
-        panic!("saved before it is published: {effects:?}")
+    let [Effect::Publish { verdicts, turned }, Effect::Save(kept), ..] = effects.as_slice() else {
+        panic!("served at once, and saved: {effects:?}")
     };
     assert!(!verdicts.healthy("a"));
     assert_eq!(turned[0].why, "forced: maintenance");
@@ -160,6 +160,65 @@ fn a_forced_state_ends_and_survives() {
 }
 
 #[test]
+fn a_check_that_goes_or_comes_unwell_turns_what_names_it() {
+    let turned = |control: &mut Control, checks: Arc<Shared>, now| {
+        let effects = control.handle(Event::Reloaded(checks), Moment(now)).unwrap();
+        let turned = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Publish { turned, .. } => Some(turned),
+            _ => None,
+        });
+        turned.flatten().map(|turn| format!("{} {}: {}", turn.id, turn.healthy, turn.why)).collect::<Vec<_>>()
+    };
+    let both = || shared([check("a", endpoint(10)), check("b", endpoint(10))]);
+    let only_b = || shared([check("b", endpoint(10))]);
+    let mut control = Control::new(Settings::default(), Kept::default(), 1, Moment(0));
+    assert_eq!(turned(&mut control, both(), 0), [""; 0], "nothing was served before");
+    run(&mut control, false, Moment(60_000));
+    let gone = "a true: there is no such check any more, which counts as healthy";
+    assert_eq!(turned(&mut control, only_b(), 60_000), [gone]);
+    assert_eq!(turned(&mut control, both(), 61_000), [""; 0], "it is new, and healthy as it was");
+    let (id, new) = check("c", endpoint(10));
+    let inverted = || shared([check("b", endpoint(10)), (id.clone(), HealthCheck { inverted: true, ..new.clone() })]);
+    assert_eq!(turned(&mut control, inverted(), 62_000), ["c false: not checked yet"]);
+    // What nobody was told has not turned.
+    let mut control = begin(both(), Kept::default(), Moment(0));
+    let said = Event::Observed { id: "a".into(), checker: "paris".into(), healthy: false, reason: "".into() };
+    control.handle(said, Moment(1000)).unwrap();
+    assert!(!control.verdicts().healthy("a"));
+    assert_eq!(turned(&mut control, only_b(), 1001), [""; 0]);
+}
+
+#[test]
+fn what_a_checker_comes_to_is_told_at_once_and_can_be_told_again() {
+    let mut control = begin(
+        shared([check("a", endpoint(10)), check("b", endpoint(10)), check("c", endpoint(10))]),
+        Kept::default(),
+        Moment(0),
+    );
+    let mut told = Vec::new();
+    while control.next() <= Moment(60_000) {
+        let now = control.next();
+        for effect in control.handle(Event::Tick, now).unwrap() {
+            let Effect::Probe { check, number, .. } = effect else { continue };
+            let event = Event::Probed { id: check.id.clone(), number, outcome: outcome(&*check.id != "b") };
+            for effect in control.handle(event, now).unwrap() {
+                if let Effect::Report(observation) = effect {
+                    told.push((observation.id.to_string(), observation.healthy));
+                }
+            }
+        }
+    }
+    told.sort();
+    assert_eq!(told, [("a".to_string(), true), ("b".to_string(), false), ("c".to_string(), true)]);
+    let (first, after) = control.observations(None, 2);
+    let said: Vec<_> = first.iter().map(|one| (&*one.id, &*one.checker, one.healthy, &*one.reason)).collect();
+    let b = "Failure: The health checker could not establish a connection within the timeout limit.";
+    assert_eq!(said, [("a", "local", true, "Success: HTTP Status Code: 200. OK"), ("b", "local", false, b)]);
+    let (rest, after) = control.observations(after.as_ref(), 2);
+    assert_eq!((rest.len(), &*rest[0].id, after), (1, "c", None));
+}
+
+#[test]
 fn young_verdicts_return_and_old_ones_do_not() {
     let checks = shared([check("a", endpoint(10))]);
     let mut control = begin(checks.clone(), Kept::default(), Moment(0));
@@ -168,6 +227,13 @@ fn young_verdicts_return_and_old_ones_do_not() {
     for (later, healthy) in [(600_000, false), (601_000, true)] {
         assert_eq!(begin(checks.clone(), kept.clone(), Moment(60_000 + later)).verdicts().healthy("a"), healthy);
     }
+    // Since when it holds returns, too, of a check that turned back long ago as of one that is down.
+    let mut control = begin(checks.clone(), kept.clone(), Moment(61_000));
+    run(&mut control, true, Moment(120_000));
+    let verdict = control.verdicts().get("a").cloned().unwrap();
+    assert!(verdict.healthy && verdict.since > Moment(61_000));
+    let later = begin(checks.clone(), control.kept(Moment(120_000)), Moment(130_000));
+    assert_eq!(later.verdicts().get("a").map(|verdict| (verdict.healthy, verdict.since)), Some((true, verdict.since)));
     let other = shared([check("a", endpoint(30))]);
     let control = begin(other, kept.clone(), Moment(61_000));
     assert!(!control.verdicts().healthy("a"), "the endpoint is the same");
@@ -282,7 +348,11 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
     let Some(Effect::Publish { verdicts, turned }) = effects.first() else { panic!("{effects:?}") };
     let healthy: Vec<_> = verdicts.iter().map(|(id, verdict)| (&**id, verdict.healthy)).collect();
     assert_eq!(healthy, [("a", false), ("b", true), ("d", true)]);
-    assert_eq!(turned.iter().map(|turn| &*turn.id).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(
+        turned.iter().map(|turn| &*turn.id).collect::<Vec<_>>(),
+        ["b", "c"],
+        "c was unhealthy, and counts as healthy now that it is gone"
+    );
     assert_eq!(control.watched()["a"].tracker.own()[0].history().count(), history, "its history goes on");
 }
 

@@ -22,6 +22,8 @@ pub struct Watched {
     pub(super) beats: Vec<Beat>,
     /// What `verdicts` were told last.
     pub(super) reported: Option<bool>,
+    /// There is a time at which what was heard of it is looked at again.
+    pub(super) expires: bool,
 }
 
 /// When somebody asks.
@@ -52,6 +54,7 @@ impl Watched {
             alarm: Alarm::default(),
             beats: vec![Beat::default(); beats],
             reported: None,
+            expires: false,
         }
     }
 

@@ -186,6 +186,13 @@ impl Verdicts {
         Ok(self.settle(at..at + 1, now))
     }
 
+    /// A verdict that was there before this server began has been so since then.
+    pub fn since(&mut self, id: &str, since: Moment) {
+        if let Ok(at) = self.index(id) {
+            self.standings[at].verdict.since = since;
+        }
+    }
+
     /// Takes back what was reported of a check: nobody knows any more, or it asks something else from now on.
     /// Returns the checks whose verdict turned.
     pub fn forget(&mut self, id: &str, now: Moment) -> Result<Vec<Id>, UnknownCheck> {

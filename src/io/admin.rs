@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use super::admin_client::TOKEN_VARIABLE;
 use super::doors::Doors;
 use super::health::Health;
+use super::keeper::Saving;
 use super::proxy::Proxies;
 use crate::respond::counters::Counters;
 
@@ -41,6 +42,9 @@ const HEADERS_MAX: usize = 16_384;
 
 /// The body of a request, in bytes: it says a few words; ours.
 const BODY_MAX: usize = 65_536;
+
+/// … and of many observations at once; ours.
+const OBSERVATIONS_BODY_MAX: usize = 1 << 20;
 
 /// How long a client may take to say its headers, or its body.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -148,17 +152,19 @@ impl Admin {
             Err(refused) => refused,
             Ok(()) => {
                 let (head, body) = request.into_parts();
-                match timeout(PATIENCE, Limited::new(body, BODY_MAX).collect()).await {
+                let many = head.uri.path() == routes::OBSERVATIONS;
+                let most = if many { OBSERVATIONS_BODY_MAX } else { BODY_MAX };
+                match timeout(PATIENCE, Limited::new(body, most).collect()).await {
                     Err(_) => Reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
                     Ok(Err(_)) => Reply::error(
                         StatusCode::PAYLOAD_TOO_LARGE,
-                        format!("the body is broken, or has more than {BODY_MAX} bytes"),
+                        format!("the body is broken, or has more than {most} bytes"),
                     ),
                     Ok(Ok(body)) => self.route(&head.method, head.uri.path(), head.uri.query(), &body.to_bytes()),
                 }
             }
         };
-        reply.into_response()
+        reply.settled().await.into_response()
     }
 
     /// Who may ask.
@@ -208,13 +214,26 @@ pub(super) struct Reply {
     content_type: &'static str,
     header: Option<(hyper::header::HeaderName, String)>,
     body: Vec<u8>,
+    /// The body is this value, once it is known whether that is kept.
+    saving: Option<(Saving, serde_json::Value)>,
 }
 
 impl Reply {
     fn json(value: &serde_json::Value) -> Reply {
         let mut body = value.to_string().into_bytes();
         body.push(b'\n');
-        Reply { status: StatusCode::OK, content_type: "application/json", header: None, body }
+        Reply { status: StatusCode::OK, content_type: "application/json", header: None, body, saving: None }
+    }
+
+    /// Waits until what it tells of is kept, or can't be.
+    async fn settled(self) -> Reply {
+        match self.saving {
+            None => self,
+            Some((saving, mut value)) => {
+                value["kept"] = saving.kept().await.into();
+                Reply::json(&value)
+            }
+        }
     }
 
     fn error(status: StatusCode, what: impl Into<String>) -> Reply {

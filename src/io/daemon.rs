@@ -25,6 +25,7 @@ use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
 use super::probe::{self, Prober};
 use super::proxy::{Behind, Proxies};
+use super::report;
 use super::service::{self, Service};
 use super::state::{CookieSecrets, State};
 use super::upstream::Asking;
@@ -72,6 +73,11 @@ impl Plan {
         let settings = self.config_file.clone().or(usual);
         let read = std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).chain(settings);
         let read = read.chain(self.doors.certificate.clone()).chain(self.doors.key.clone());
+        let tokens = self.config.health.reports.iter().filter_map(|report| match &report.token {
+            Some(config::Token::File(file)) => Some(file.clone()),
+            _ => None,
+        });
+        let read = read.chain(tokens);
         Needs { read: read.collect(), state: self.state.clone() }
     }
 }
@@ -88,6 +94,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     };
     let encrypted = doors::open::Sockets::bind(&plan.doors)?;
     let admin_port = admin_port(plan.admin)?;
+    let receivers = report::receivers(&plan.config.health.reports)?;
     let files = sys::raise_open_files();
     let doors_max = if plan.doors.any() { plan.doors.limits.connections_max } else { 0 };
     let connections = plan.config.tcp.connections_max + doors_max;
@@ -171,6 +178,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             tokio::spawn(certificate::keep(doors.certificate.clone(), recertify.clone()));
         }
         tokio::spawn(health.clone().run());
+        health.report_to(receivers);
         if let Some((listener, token)) = admin_port {
             let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
             let (doors, proxies) = (doors.clone(), proxies.clone());
@@ -196,7 +204,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         stop.send_replace(true);
         udp.stop();
         tokio::select! {
-            () = async { while listeners.join_next().await.is_some() {} } => {}
+            ((), ()) = async { tokio::join!(async { while listeners.join_next().await.is_some() {} }, health.end()) } => {}
             () = tokio::time::sleep(DRAIN_MAX) => {}
             () = signals.end() => {}
         }
@@ -502,8 +510,12 @@ impl Control {
 
     fn read_settings(&mut self, health: &Arc<Health>) {
         let read = settings::read(self.config_file.as_deref());
-        match read.and_then(|config| sources(&config).and_then(|()| Ok((prober(&config)?, config)))) {
-            Ok((prober, config)) => {
+        let read = read.and_then(|config| {
+            sources(&config)?;
+            Ok((prober(&config)?, report::receivers(&config.health.reports)?, config))
+        });
+        match read {
+            Ok((prober, receivers, config)) => {
                 let fixed = |config: &Config| {
                     (config.listen.clone(), config.zones.clone(), config.geo.clone(), config.state.clone())
                 };
@@ -519,6 +531,9 @@ impl Control {
                 }
                 if config.health != self.config.health {
                     health.configure(config.health.control.clone(), prober);
+                }
+                if health.reports().differ(&receivers) {
+                    health.report_to(receivers);
                 }
                 self.config = config;
             }

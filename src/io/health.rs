@@ -1,5 +1,6 @@
 //! Does what `control` says: asks endpoints, writes the state folder, swaps the snapshot, logs what turned.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,11 +10,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::clock::Clock;
+use super::keeper::{Keeper, Saving};
 use super::live::Served;
-use super::probe::Prober;
-use super::repeated::Repeated;
+use super::probe::{Awake, Prober};
+use super::report::{Receiver, Reports};
 use super::state::State;
-use crate::control::{Control, Effect, Event, Kept, Refused, Settings, Turn};
+use crate::control::{Control, Effect, Event, Kept, Observation, Refused, Settings, Turn};
+use crate::model::Id;
 use crate::model::health_check::{Follows, Kind, Metric};
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
@@ -28,6 +31,8 @@ pub struct Health {
     inside: Mutex<Inside>,
     served: Served,
     prober: ArcSwap<Prober>,
+    awake: Arc<Awake>,
+    reports: Reports,
     clock: Clock,
     /// Milliseconds since 1970 when `clock` began: moments of health are of that kind, so that they outlive a process.
     epoch: u64,
@@ -37,27 +42,37 @@ pub struct Health {
 
 struct Inside {
     control: Control,
-    state: Option<State>,
-    unkept: Repeated,
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug)]
-pub struct Done {
-    /// It will survive a crash.
-    pub kept: bool,
+    /// None where nothing can be kept.
+    keeper: Option<Keeper<Kept>>,
 }
 
 impl Health {
     /// Takes over the snapshot that is served. To be called within the runtime in which probes are to run.
     pub fn new(settings: Settings, state: Option<State>, served: Served, prober: Prober, seed: u64) -> Arc<Health> {
-        let clock = Clock::start();
-        let epoch = super::clock::unix_millis();
         let kept = state.as_ref().map(read).unwrap_or_default();
+        let keeper = state.and_then(|state| {
+            let keeper = Keeper::start(move |kept| write(&state, kept));
+            keeper.inspect_err(|error| tracing::warn!(%error, "health cannot be kept: no thread for it")).ok()
+        });
+        Health::keeping(settings, (kept, keeper), served, prober, seed)
+    }
+
+    /// One that knows what was kept, and whom to give what is to be kept.
+    fn keeping(
+        settings: Settings,
+        (kept, keeper): (Kept, Option<Keeper<Kept>>),
+        served: Served,
+        prober: Prober,
+        seed: u64,
+    ) -> Arc<Health> {
+        let (clock, awake) = (Clock::start(), Arc::<Awake>::default());
+        let epoch = super::clock::unix_millis();
         let control = Control::new(settings, kept, seed, Moment(epoch));
         let health = Arc::new(Health {
-            inside: Mutex::new(Inside { control, state, unkept: Repeated::default() }),
-            prober: ArcSwap::from_pointee(prober),
+            inside: Mutex::new(Inside { control, keeper }),
+            prober: ArcSwap::from_pointee(prober.heeding(awake.clone())),
+            awake,
+            reports: Reports::default(),
             clock,
             epoch,
             changed: Notify::new(),
@@ -74,6 +89,8 @@ impl Health {
 
     /// Probes and publishes as due, until the runtime ends.
     pub async fn run(self: Arc<Self>) {
+        let awake = self.awake.clone();
+        tokio::spawn(async move { awake.beat().await });
         loop {
             let next = self.lock().control.next();
             let wait = next.since(self.now()).max(Duration::from_millis(u64::from(next > self.now())));
@@ -87,14 +104,41 @@ impl Health {
         }
     }
 
-    /// When this returns, what was asked for is kept and served.
-    pub fn handle(self: &Arc<Self>, event: Event) -> Result<Done, Refused> {
+    /// When this returns, what was asked for is served. Whether it is kept, too, is to be waited for.
+    pub fn handle(self: &Arc<Self>, event: Event) -> Result<Saving, Refused> {
         let mut inside = self.lock();
         let effects = inside.control.handle(event, self.now())?;
-        let done = self.carry_out(&mut inside, effects, None);
+        let saving = self.carry_out(&mut inside, effects, None);
         drop(inside);
         self.changed.notify_one();
-        Ok(done)
+        Ok(saving)
+    }
+
+    /// Takes what other checkers have come to. Returns why not, for those of which nothing is taken.
+    pub fn observe(self: &Arc<Self>, observations: Vec<Observation>) -> Vec<(Id, Refused)> {
+        let mut refused = Vec::new();
+        let mut inside = self.lock();
+        for Observation { id, checker, healthy, reason } in observations {
+            let event = Event::Observed { id: id.clone(), checker, healthy, reason };
+            match inside.control.handle(event, self.now()) {
+                Ok(effects) => _ = self.carry_out(&mut inside, effects, None),
+                Err(why) => refused.push((id, why)),
+            }
+        }
+        drop(inside);
+        self.changed.notify_one();
+        refused
+    }
+
+    /// Writes down what is known as of now; nothing comes after it.
+    pub async fn end(&self) {
+        let saving = {
+            let inside = self.lock();
+            inside.keeper.as_ref().map(|keeper| keeper.keep(inside.control.kept(self.now())))
+        };
+        if let Some(saving) = saving {
+            saving.kept().await;
+        }
     }
 
     /// Serves a snapshot that was loaded, with what is known of the health checks that it still has.
@@ -113,9 +157,22 @@ impl Health {
         self.changed.notify_one();
     }
 
+    /// Others are told from now on what this server's checkers come to, and nobody else is.
+    pub fn report_to(self: &Arc<Self>, receivers: Vec<Receiver>) {
+        self.reports.begin(receivers, self);
+    }
+
+    pub fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    pub fn prober(&self) -> Arc<Prober> {
+        self.prober.load_full()
+    }
+
     /// Other settings hold from now on.
     pub fn configure(self: &Arc<Self>, settings: Settings, prober: Prober) {
-        self.prober.store(Arc::new(prober));
+        self.prober.store(Arc::new(prober.heeding(self.awake.clone())));
         if self.look(|control| *control.settings() != settings) {
             // Settings are never refused.
             let _ = self.handle(Event::Settings(settings));
@@ -125,6 +182,11 @@ impl Health {
     /// Looks at what is known, between two events.
     pub fn look<T>(&self, look: impl FnOnce(&Control) -> T) -> T {
         look(&self.lock().control)
+    }
+
+    /// How often the machine did not let us run, and for how long in all.
+    pub fn stalls(&self) -> (u64, Duration) {
+        self.awake.stalls()
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -140,11 +202,15 @@ impl Health {
         inside: &mut Inside,
         effects: Vec<Effect>,
         mut loaded: Option<&Arc<Snapshot>>,
-    ) -> Done {
-        let mut kept = inside.state.is_some();
+    ) -> Saving {
+        let mut saving = Saving::Known(inside.keeper.is_some());
         for effect in effects {
             match effect {
-                Effect::Save(what) => kept &= inside.write(&what, self.now()),
+                Effect::Save(what) => {
+                    if let Some(keeper) = &inside.keeper {
+                        saving = keeper.keep(what);
+                    }
+                }
                 Effect::Publish { verdicts, turned } => match loaded.take() {
                     Some(loaded) => {
                         // What the turns change is how the same zones answer by the verdicts before.
@@ -171,6 +237,7 @@ impl Health {
                         let _ = health.handle(Event::Probed { id: check.id.clone(), number, outcome });
                     });
                 }
+                Effect::Report(observation) => self.reports.tell(&observation),
                 Effect::Query { check, number } => {
                     let (health, prober) = (self.clone(), self.prober.load_full());
                     self.runtime.spawn(async move {
@@ -181,7 +248,7 @@ impl Health {
                 }
             }
         }
-        Done { kept }
+        saving
     }
 }
 
@@ -200,19 +267,10 @@ fn read(state: &State) -> Kept {
     })
 }
 
-impl Inside {
-    /// Whether it was kept. A folder that cannot be written to was told of when it was opened.
-    fn write(&mut self, kept: &Kept, now: Moment) -> bool {
-        let Some(state) = &self.state else { return false };
-        let written =
-            serde_json::to_vec(kept).map_err(std::io::Error::from).and_then(|bytes| state.write(STATE_FILE, &bytes));
-        if let Err(error) = &written
-            && let Some(times) = self.unkept.again(now)
-        {
-            tracing::warn!(%error, times, "health cannot be kept in the state folder; it is served all the same");
-        }
-        written.is_ok()
-    }
+/// A folder that cannot be written to was told of when it was opened.
+fn write(state: &State, kept: &Kept) -> io::Result<()> {
+    let bytes = serde_json::to_vec(kept)?;
+    state.write(STATE_FILE, &bytes)
 }
 
 /// One line for each verdict that turned.
@@ -292,16 +350,56 @@ still 60 AWS ALIAS A a $self false ; AWS routing=\"WEIGHTED\" weight=1 identifie
         }
     }
 
-    #[test]
-    fn each_turn_is_one_line_that_names_what_answers_otherwise() {
+    /// A snapshot of the zone, with these checks.
+    fn snapshot(checks: &str) -> Snapshot {
         let mut problems = Problems::default();
-        let checks = health_checks::read_toml("h".into(), CHECKS.as_bytes(), Limits::Route53, &mut problems);
+        let checks = health_checks::read_toml("h".into(), checks.as_bytes(), Limits::Route53, &mut problems);
         let origin = Name::parse_absolute("x.example").unwrap();
         let zone = zonefile::parse(&origin, "z".into(), ZONE.as_bytes(), &NoIncludes, &mut problems);
-        let shared = Shared { health_checks: checks.clone(), ..Shared::default() };
-        let all =
-            Snapshot::of(&[zone], shared, Default::default(), crate::snapshot::Settings::default(), &mut problems);
+        let shared = Shared { health_checks: checks, ..Shared::default() };
+        let settings = crate::snapshot::Settings::default();
+        let snapshot = Snapshot::of(&[zone], shared, Default::default(), settings, &mut problems);
         assert_eq!(problems.errors(), 0);
+        snapshot
+    }
+
+    #[tokio::test]
+    async fn a_slow_disk_holds_up_no_answer() {
+        let (done, wait) = std::sync::mpsc::channel();
+        let keeper = Keeper::start(move |_: &Kept| wait.recv().map_err(io::Error::other)).unwrap();
+        let served = Served::new(Arc::new(snapshot(CHECKS)));
+        let prober = Prober::new(Default::default(), Default::default()).unwrap();
+        let health = Health::keeping(Settings::default(), (Kept::default(), Some(keeper)), served, prober, 1);
+        let force = Event::Force { id: "blue".into(), healthy: Some(false), lasting: None, reason: "".into() };
+        let forced = health.handle(force).unwrap();
+        assert!(!health.snapshot().verdicts.healthy("blue"), "it is served while the disk is busy");
+        let switched = health.handle(Event::Switch { id: "green".into(), on: false }).unwrap();
+        assert!(!health.snapshot().verdicts.healthy("green"), "and so is what comes next");
+        done.send(()).unwrap();
+        assert!(forced.kept().await, "whoever set it is answered when it is on the disk");
+        done.send(()).unwrap();
+        assert!(switched.kept().await);
+        drop(done);
+        health.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_reload_that_takes_an_unhealthy_check_away_says_who_answers_otherwise() {
+        let mut verdicts = Verdicts::new(&snapshot(CHECKS).shared.health_checks);
+        verdicts.report("green", false, Moment(1)).unwrap();
+        let green = CHECKS.find("[health_check.green]").unwrap();
+        let after = snapshot(&CHECKS[..green]);
+        let before = after.with_verdicts(Arc::new(verdicts));
+        let turn = Turn { id: "green".into(), healthy: true, why: "there is no such check any more".into() };
+        let expected =
+            "health check green is healthy (there is no such check any more); answers otherwise: top.x.example. A";
+        assert_eq!(lines(&[turn], &before, &after), [expected]);
+    }
+
+    #[test]
+    fn each_turn_is_one_line_that_names_what_answers_otherwise() {
+        let all = snapshot(CHECKS);
+        let checks = all.shared.health_checks.clone();
         let snapshot = |down: &[&str]| {
             let mut verdicts = Verdicts::new(&checks);
             down.iter().for_each(|id| _ = verdicts.report(id, false, Moment(1)).unwrap());

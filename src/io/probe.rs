@@ -3,7 +3,9 @@
 //! Each phase has its own limit. Whatever the endpoint sends, a probe ends within the sum of them, and holds no more
 //! than one buffer of headers and the beginning of one body.
 
+mod awake;
 mod body;
+mod fetch;
 mod names;
 mod prometheus;
 mod tls;
@@ -13,9 +15,10 @@ mod tests;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderValue, USER_AGENT};
@@ -24,11 +27,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+
+pub use awake::Awake;
+use awake::Start;
+pub use fetch::{Fetched, Unfetched};
 
 use super::sys;
 use crate::health::checker::Checker;
-use crate::health::finding::{Failure, Finding, Latency, NameFailure, Outcome};
+use crate::health::finding::{BodyFailure, Failure, Finding, Latency, NameFailure, Outcome};
 use crate::model::health_check::{Endpoint, Protocol};
 
 /// Route 53 reads headers up to this length (3.3.5).
@@ -78,6 +85,7 @@ pub struct Prober {
     options: Options,
     names: names::Names,
     tls: tls::Tls,
+    awake: Arc<Awake>,
 }
 
 /// A probe on its way.
@@ -92,14 +100,25 @@ struct Probe<'a> {
 
 impl Prober {
     pub fn new(limits: Limits, options: Options) -> Result<Prober, rustls::Error> {
-        Ok(Prober { limits, names: names::Names::new(&options.resolvers), tls: tls::Tls::new()?, options })
+        let (names, tls) = (names::Names::new(&options.resolvers), tls::Tls::new()?);
+        Ok(Prober { limits, names, tls, options, awake: Arc::default() })
+    }
+
+    /// Its limits do not count the time of which this says that it was lost.
+    pub fn heeding(self, awake: Arc<Awake>) -> Prober {
+        Prober { awake, ..self }
     }
 
     pub async fn probe(&self, id: &str, endpoint: &Endpoint, checker: &Checker) -> Outcome {
         let begin = Instant::now();
         let latency = Latency::default();
         let mut probe = Probe { prober: self, endpoint, checker, id, resolved: None, latency };
-        let finding = probe.run().await.unwrap_or_else(Finding::Failed);
+        let start = self.awake.begin();
+        let mut finding = probe.run().await.unwrap_or_else(Finding::Failed);
+        // Whoever hangs up on somebody who is silent for too long is not at fault: that was us. It is asked once more.
+        if is_owed_to_silence(finding) && !self.awake.lost_since(&start).is_zero() {
+            finding = probe.run().await.unwrap_or_else(Finding::Failed);
+        }
         probe.latency.total = micros(begin);
         Outcome { finding, resolved: probe.resolved, latency: probe.latency }
     }
@@ -111,19 +130,19 @@ impl Probe<'_> {
         match self.endpoint.protocol {
             Protocol::Tcp => Ok(Finding::Connected),
             Protocol::Http => {
-                let begin = Instant::now();
-                self.http(stream, begin).await
+                let start = self.prober.awake.begin();
+                self.http(stream, start).await
             }
             Protocol::Https => self.https(stream).await,
         }
     }
 
     async fn connect(&mut self) -> Result<TcpStream, Failure> {
-        let begin = Instant::now();
+        let (begin, start) = (Instant::now(), self.prober.awake.begin());
         let Limits { connect, tcp, .. } = self.prober.limits;
         let limit = if self.endpoint.protocol == Protocol::Tcp { tcp } else { connect };
         let (resolved, endpoint, checker) = (&mut self.resolved, self.endpoint, self.checker);
-        let Prober { names, options, .. } = self.prober;
+        let Prober { names, options, awake, .. } = self.prober;
         let connecting = async {
             let address = match endpoint.ip_address {
                 Some(address) => address,
@@ -135,7 +154,7 @@ impl Probe<'_> {
             *resolved = Some(address);
             connect_from(checker.source(address), SocketAddr::new(address, endpoint.port)).await
         };
-        let stream = match timeout(limit, connecting).await {
+        let stream = match awake.within(limit, &start, connecting).await {
             Ok(done) => done?,
             Err(_) if self.resolved.is_none() => return Err(Failure::Resolution(NameFailure::NoAnswer)),
             Err(_) => return Err(Failure::ConnectTimeout),
@@ -148,63 +167,77 @@ impl Probe<'_> {
 
     /// 3.3.4: the name is told by SNI; where the certificate does not have it, once more without.
     async fn https(&mut self, stream: TcpStream) -> Result<Finding, Failure> {
-        let Prober { tls, options, .. } = self.prober;
+        let Prober { tls, options, awake, .. } = self.prober;
         let name = self.endpoint.fully_qualified_domain_name.as_deref();
         if self.endpoint.validate_certificate.unwrap_or(options.validate_certificates) {
-            let begin = Instant::now();
+            let start = awake.begin();
             let address = self.resolved.ok_or(Failure::Internal)?;
             let shaking = tls.validated(name, self.endpoint.enable_sni, address, stream);
             let shaking = async { shaking.await.map_err(tls::Refused::Failed) };
-            let stream = self.handshake(shaking).await.map_err(failure)?;
-            return self.http(stream, begin).await;
+            let stream = self.handshake(&start, shaking).await.map_err(failure)?;
+            return self.http(stream, start).await;
         }
         let name = name.filter(|_| self.endpoint.enable_sni);
-        let mut begin = Instant::now();
+        let mut start = awake.begin();
         let stream = match name.and_then(tls::server_name) {
-            Some(name) => match self.handshake(tls.with_sni(name, stream)).await {
+            Some(name) => match self.handshake(&start, tls.with_sni(name, stream)).await {
                 Err(tls::Refused::OtherName) => {
                     let stream = self.connect().await?;
-                    begin = Instant::now();
-                    self.handshake(tls.without_sni(stream)).await
+                    start = awake.begin();
+                    self.handshake(&start, tls.without_sni(stream)).await
                 }
                 done => done,
             },
-            None => self.handshake(tls.without_sni(stream)).await,
+            None => self.handshake(&start, tls.without_sni(stream)).await,
         };
-        self.http(stream.map_err(failure)?, begin).await
+        self.http(stream.map_err(failure)?, start).await
     }
 
     async fn handshake<S>(
         &mut self,
+        start: &Start,
         shaking: impl Future<Output = Result<S, tls::Refused>>,
     ) -> Result<S, tls::Refused> {
         let begin = Instant::now();
-        let done = timeout(self.prober.limits.status, shaking).await;
+        let done = self.prober.awake.within(self.prober.limits.status, start, shaking).await;
         self.latency.tls = micros(begin);
         done.unwrap_or(Err(tls::Refused::Failed(Failure::TlsTimeout)))
     }
 
-    /// Asks over a connection that was there at `begin`.
-    async fn http<S>(&mut self, stream: S, begin: Instant) -> Result<Finding, Failure>
+    /// Asks over a connection that was there at `start`.
+    async fn http<S>(&mut self, stream: S, start: Start) -> Result<Finding, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let left = self.prober.limits.status.saturating_sub(begin.elapsed());
+        let Prober { awake, limits, .. } = self.prober;
+        let begin = Instant::now();
         let request = request(self.id, self.endpoint).ok_or(Failure::Internal)?;
-        let (response, _connection) =
-            timeout(left, ask(stream, request)).await.map_err(|_| Failure::StatusTimeout)??;
+        let asked = awake.within(limits.status, &start, ask(stream, request)).await;
+        let (response, _connection) = asked.map_err(|_| Failure::StatusTimeout)??;
         self.latency.first_byte = micros(begin);
         let status = response.status().as_u16();
         let finding = Finding::Answered(status);
         let Some(search) = self.endpoint.search_string.as_deref().filter(|_| finding.is_healthy()) else {
             return Ok(finding);
         };
-        Ok(match body::contains(response, search.as_bytes(), self.prober.limits.body).await {
+        let found = awake.within(limits.body, &awake.begin(), body::contains(response, search.as_bytes())).await;
+        Ok(match found.unwrap_or(Err(BodyFailure::Timeout)) {
             Ok(true) => Finding::Matched(status),
             Ok(false) => Finding::NotMatched(status),
             Err(failure) => Finding::NoBody(status, failure),
         })
     }
+}
+
+/// What may come of it that we did not run: the other end, or a resolver of ours, did not wait for so long.
+fn is_owed_to_silence(finding: Finding) -> bool {
+    matches!(
+        finding,
+        Finding::NoBody(_, BodyFailure::Broken)
+            | Finding::Failed(
+                Failure::Closed | Failure::Tls | Failure::Connect | Failure::Resolution(NameFailure::NoAnswer)
+            )
+    )
 }
 
 fn failure(refused: tls::Refused) -> Failure {
@@ -246,7 +279,7 @@ impl Drop for Connection {
 }
 
 /// Sends the request and waits for the status and the headers.
-async fn ask<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<(Response<Incoming>, Connection), Failure>
+async fn ask<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Connection), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -269,7 +302,7 @@ fn headers_length(response: &Response<Incoming>) -> usize {
     response.headers().iter().map(|(name, value)| name.as_str().len() + ": ".len() + value.len() + "\r\n".len()).sum()
 }
 
-fn request(id: &str, endpoint: &Endpoint) -> Option<Request<Empty<Bytes>>> {
+fn request(id: &str, endpoint: &Endpoint) -> Option<Request<Full<Bytes>>> {
     let uri = Uri::builder().path_and_query(escaped(&endpoint.resource_path)).build().ok()?;
     let shown: String = id.chars().filter(char::is_ascii_graphic).collect();
     let agent = format!("Fingerpost-Health-Check-Service (ref {shown}; fingerpost/{})", env!("CARGO_PKG_VERSION"));
@@ -278,7 +311,7 @@ fn request(id: &str, endpoint: &Endpoint) -> Option<Request<Empty<Bytes>>> {
         .header(USER_AGENT, HeaderValue::from_str(&agent).ok()?)
         .header(ACCEPT, "*/*")
         .header(ACCEPT_ENCODING, "identity,gzip,deflate")
-        .body(Empty::new())
+        .body(Full::default())
         .ok()
 }
 

@@ -511,6 +511,15 @@ pub fn raise_open_files() -> u64 {
     limit.rlim_cur
 }
 
+/// The columns and rows of a terminal; none where it is no terminal, or does not say.
+pub fn terminal_size(terminal: BorrowedFd<'_>) -> Option<(usize, usize)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the structure is ours, is what this request writes, and lives through the call.
+    let done = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (done == 0 && columns > 0 && rows > 0).then_some((columns, rows))
+}
+
 /// A key that nobody can guess.
 pub fn random_key() -> io::Result<[u8; 16]> {
     let mut key = [0; 16];

@@ -21,14 +21,14 @@ const BLUE: Option<[u8; 4]> = Some([192, 0, 2, 1]);
 const GREEN: Option<[u8; 4]> = Some([192, 0, 2, 2]);
 
 /// A web server that says 200 to all.
-struct Web {
-    address: SocketAddr,
+pub struct Web {
+    pub address: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Web {
-    fn start(address: SocketAddr) -> Web {
+    pub fn start(address: SocketAddr) -> Web {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("its address");
         let stop = Arc::new(AtomicBool::new(false));
@@ -127,7 +127,7 @@ impl Drop for Lab {
     }
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
         assert!(begin.elapsed() < PATIENCE, "in vain: {what}");

@@ -24,6 +24,7 @@ mod packets;
 mod random_zones;
 mod readme;
 mod reference;
+mod reports;
 mod rules;
 mod rules_by_hand;
 mod scenarios;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fingerpost::control::{
-    Control, Effect, Event, GATHER, Kept, MetricState, SAVE_AFTER, SPREAD, Settings, VERDICT_AGE_MAX,
+    Control, Effect, Event, GATHER, Kept, MetricState, Observation, SAVE_AFTER, SPREAD, Settings, VERDICT_AGE_MAX,
 };
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::health::finding::{Failure, Finding, Latency, Outcome};
@@ -47,6 +47,10 @@ struct World {
     expected: Checks,
     told: Told,
     disk: Kept,
+    /// On its way to the disk; what comes later replaces it.
+    saving: Option<Kept>,
+    /// Somebody forces this check, and waits.
+    unanswered: Option<Id>,
     snapshot: Snapshot,
     /// How long the server has run, between its crashes.
     served: Duration,
@@ -75,6 +79,8 @@ impl World {
             expected: Checks::default(),
             told: Told::default(),
             disk: Kept::default(),
+            saving: None,
+            unanswered: None,
             served: Duration::ZERO,
             crashes: 0,
             traced: std::env::var_os("SIMULATION_TRACE").is_some(),
@@ -90,19 +96,26 @@ impl World {
         if self.traced && !matches!(event, Event::Tick | Event::Reloaded(_)) {
             println!("{} {event:?}", self.now);
         }
+        // Whoever sets something is answered when it is on the disk; nobody else waits for that.
+        let waits = matches!(event, Event::Force { .. } | Event::Switch { .. } | Event::Metric { .. });
         let effects =
             self.control.handle(event, self.now).unwrap_or_else(|refused| panic!("seed {}: {refused}", self.seed));
         let dies = self.dice.roll(peril) == 0;
         let done = if dies { self.dice.roll(effects.len() as u32 + 1) as usize } else { effects.len() };
         for effect in effects.into_iter().take(done) {
             match effect {
-                Effect::Save(kept) => self.disk = kept,
+                Effect::Save(kept) => self.saving = Some(kept),
                 Effect::Publish { verdicts, .. } => self.publish(verdicts),
                 Effect::Query { .. } => panic!("no metric here follows a query"),
                 Effect::Probe { check, number, due, .. } => self.ask(&check, number, due),
+                Effect::Report(observation) => self.report(&observation),
             }
         }
-        self.told.forget_what_ended(&self.disk, self.now);
+        if !dies && waits || self.dice.roll(4) == 0 {
+            self.save();
+        }
+        let saved = self.saving.as_ref().unwrap_or(&self.disk);
+        self.told.forget_what_ended(saved, self.now);
         if self.traced && dies {
             println!("{} the server ends after {done} effects", self.now);
         }
@@ -114,10 +127,24 @@ impl World {
 
     fn publish(&mut self, verdicts: Arc<Verdicts>) {
         self.snapshot = self.snapshot.with_verdicts(verdicts);
-        for (id, verdict) in self.snapshot.verdicts.iter().filter(|(_, verdict)| verdict.forced) {
-            let kept = self.disk.forced.get(id).map(|forced| forced.healthy);
-            assert_eq!(kept, Some(verdict.healthy), "seed {}: {id} is served as forced before that is kept", self.seed);
+    }
+
+    /// What is on its way to the disk arrives there.
+    fn save(&mut self) {
+        if let Some(kept) = self.saving.take() {
+            self.disk = kept;
         }
+    }
+
+    /// What is on the disk, or soon will be.
+    fn saved(&self) -> &Kept {
+        self.saving.as_ref().unwrap_or(&self.disk)
+    }
+
+    /// What others are told is what this server's own results have come to.
+    fn report(&mut self, observation: &Observation) {
+        let expected = self.expected.get(&observation.id).expect("a check that is there");
+        assert_eq!(expected.own, Some(observation.healthy), "seed {}: {} is told", self.seed, observation.id);
     }
 
     fn ask(&mut self, check: &HealthCheck, number: u64, due: Moment) {
@@ -152,6 +179,19 @@ impl World {
     /// The server ends and starts anew, with nothing but its disk.
     fn crash(&mut self) {
         self.crashes += 1;
+        match self.dice.roll(2) {
+            0 => self.save(),
+            _ => self.saving = None,
+        }
+        // What had ended, and was not yet off the disk, comes back until it ends again.
+        for (id, forced) in &self.disk.forced {
+            // Of what nobody was answered yet, it is seen later which of the two it came to.
+            if !self.told.forced.contains_key(id) && self.unanswered.as_ref() != Some(id) {
+                let until = forced.until.map(Moment);
+                assert!(until.is_some(), "seed {}: {id} was let go, and is forced again", self.seed);
+                self.told.forced.insert(id.clone(), (forced.healthy, until));
+            }
+        }
         if self.traced {
             println!("{} a crash; saved at {}: {:?}", self.now, Moment(self.disk.saved), self.disk.verdicts);
         }
@@ -198,8 +238,10 @@ impl World {
         let lasting = (self.dice.roll(2) == 0).then(|| Duration::from_secs(u64::from(self.dice.roll(600))));
         let before = self.told.forced.get(&id).copied();
         let after = healthy.map(|healthy| (healthy, lasting.map(|lasting| self.now.after(lasting))));
+        self.unanswered = Some(id.clone());
         let answered = self.tell(Event::Force { id: id.clone(), healthy, lasting, reason: "a test".into() }, 20);
-        let kept = self.disk.forced.get(&id).map(|forced| (forced.healthy, forced.until.map(Moment)));
+        self.unanswered = None;
+        let kept = self.saved().forced.get(&id).map(|forced| (forced.healthy, forced.until.map(Moment)));
         let has_end = |state: &Option<(bool, Option<Moment>)>| state.is_some_and(|(_, until)| until.is_some());
         let ended = |state: &Option<(bool, Option<Moment>)>| has_end(state) && lasting == Some(Duration::ZERO);
         // Nobody was answered: it was set or it was not, and may have come to its end since.
@@ -217,7 +259,7 @@ impl World {
     fn switch(&mut self) {
         let on = self.dice.roll(2) == 0;
         let answered = self.tell(Event::Switch { id: "switch".into(), on }, 20);
-        let kept = self.disk.switches.get("switch").map(|switch| switch.on);
+        let kept = self.saved().switches.get("switch").map(|switch| switch.on);
         if answered || kept == Some(on) {
             self.told.switch = Some(on);
         }
@@ -226,7 +268,7 @@ impl World {
     fn meter(&mut self) {
         let state = folder::pick(&[MetricState::Ok, MetricState::Alarm, MetricState::InsufficientData], &mut self.dice);
         let answered = self.tell(Event::Metric { id: "metric".into(), state }, 20);
-        let kept = self.disk.metrics.get("metric").map(|metered| metered.state);
+        let kept = self.saved().metrics.get("metric").map(|metered| metered.state);
         if answered || kept == Some(state) {
             self.told.set_metric(state);
         }
@@ -338,13 +380,14 @@ impl World {
 
     fn look_at_the_disk(&self) {
         let (seed, now) = (self.seed, self.now);
+        // Whoever was answered waited for the disk itself; what nobody waits for is on its way.
         for (id, (healthy, _)) in &self.told.forced {
-            let kept = self.disk.forced.get(id).map(|forced| forced.healthy);
+            let kept = self.saved().forced.get(id).map(|forced| forced.healthy);
             assert_eq!(kept, Some(*healthy), "seed {seed}: the forced state of {id} is not on disk");
         }
-        assert_eq!(self.disk.switches.get("switch").map(|switch| switch.on), self.told.switch, "seed {seed}");
+        assert_eq!(self.saved().switches.get("switch").map(|switch| switch.on), self.told.switch, "seed {seed}");
         assert_eq!(
-            self.disk.metrics.get("metric").map(|metered| metered.state),
+            self.saved().metrics.get("metric").map(|metered| metered.state),
             self.told.metric.map(|(state, _)| state),
             "seed {seed}"
         );
@@ -353,7 +396,7 @@ impl World {
             if let (Kind::Endpoint(_), Some(healthy)) = (&check.kind, *reported)
                 && since.after(SAVE_AFTER) < now
             {
-                let kept = self.disk.verdicts.get(&check.id).map(|kept| kept.healthy);
+                let kept = self.saved().verdicts.get(&check.id).map(|kept| kept.healthy);
                 assert_eq!(
                     kept,
                     Some(healthy),

@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import time
 
-from probes import ADMIN, DNS, PORT, REPLY, address, metric, share, status
+from probes import ADMIN, DNS, PORT, REPLY, Pulse, address, begun, metric, share, stalls, status
 
 FAILURE = REPLY.replace(b"200 OK", b"503 Service Unavailable")
 ZONES = 100
@@ -98,14 +98,28 @@ async def measure(options):
     log = open(folder / "log", "w")
     server = subprocess.Popen([os.path.abspath(shutil.which(options.server)), "serve", "--workers", "1",
                                "--listen", DNS, "--admin", ADMIN], cwd=folder, stdout=log, stderr=log)
+    pulse = Pulse()
+    beating = asyncio.ensure_future(pulse.beat())
     try:
+        await begun(server, folder / "log")
         host, port = DNS.split(":")
         Endpoint.dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         Endpoint.dns.connect((host, int(port)))
         Endpoint.dns.settimeout(5)
         # Every check has been asked by then.
         await asyncio.sleep(options.warm)
-        assert server.poll() is None, (folder / "log").read_text()
+        if options.hog:
+            # As a neighbour does who has all the cores to himself: nothing may be blamed on the endpoints.
+            hogs = [subprocess.Popen(["chrt", "-r", "50", "taskset", "-c", str(core), "timeout", str(options.hog),
+                                      "sh", "-c", "while :; do :; done"]) for core in range(os.cpu_count())]
+            for hog in hogs:
+                await loop.run_in_executor(None, hog.wait)
+            print(f"hogs for {options.hog} s: {pulse.told()}")
+            await asyncio.sleep(options.warm)
+        if server.poll() is not None:
+            raise SystemExit(f"the server has ended:\n{(folder / 'log').read_text()}")
+        if not options.hog:
+            pulse.longest = 0
         waiting = random.Random(1).sample(range(0, options.checks, 2), options.flips)
         while waiting:
             if Endpoint.failing is None:
@@ -114,16 +128,27 @@ async def measure(options):
         while Endpoint.failing is not None:
             await asyncio.sleep(0.1)
         _, resident, peak = status(server.pid)
-        flips = metric("fingerpost_health_flips_total")
+        flips = int(metric("fingerpost_health_flips_total")[0].split()[1])
+        held_up, probes = stalls(), metric("fingerpost_probes_total{")
     finally:
+        beating.cancel()
         server.send_signal(signal.SIGTERM)
         server.wait(20)
     took = Endpoint.took
-    print(f"{options.checks} checks each {options.interval} s, {options.records} records: {len(took)} flips {flips}")
+    print(f"{options.checks} checks each {options.interval} s, {options.records} records: {len(took)} flips")
     print("  from a failure to another answer  " + "  ".join(
         f"{name} {1000 * share(took, part):.1f} ms" for name, part in [("p50", 0.5), ("p90", 0.9), ("max", 1.0)]))
     print(f"  memory {resident:.0f} MB, at most {peak:.0f} MB")
+    print(f"  held up: {pulse.told()}; the server {held_up}")
+    print(f"  {'; '.join(probes)}")
+    unhealthy = [line for line in (folder / "log").read_text().splitlines() if " is unhealthy (" in line]
+    if flips != len(took):
+        for line in unhealthy[:5]:
+            print(f"  {line}")
+        print(f"  {flips} flips, and not {len(took)}: endpoints were judged that did not fail")
     shutil.rmtree(folder)
+    if flips != len(took):
+        raise SystemExit(1)
 
 
 def main():
@@ -134,6 +159,7 @@ def main():
     parser.add_argument("--interval", type=int, default=10)
     parser.add_argument("--flips", type=int, default=20)
     parser.add_argument("--warm", type=float, default=30)
+    parser.add_argument("--hog", type=int, default=0, help="seconds for which all cores are taken away before (root)")
     asyncio.run(measure(parser.parse_args()))
 
 

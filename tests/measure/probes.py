@@ -24,7 +24,27 @@ import time
 import urllib.request
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-PORT, DNS, ADMIN = 8053, "127.0.0.1:5399", "127.0.0.1:5398"
+
+
+def free_port(kinds, host):
+    """One that nobody has, and so nobody else measures with."""
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, kinds[0]) as first:
+            first.bind((host, 0))
+            port = first.getsockname()[1]
+            try:
+                for kind in kinds[1:]:
+                    with socket.socket(socket.AF_INET, kind) as other:
+                        other.bind((host, port))
+                return port
+            except OSError:
+                continue
+    raise SystemExit("no port is free")
+
+
+PORT = free_port([socket.SOCK_STREAM], "0.0.0.0")
+DNS = f"127.0.0.1:{free_port([socket.SOCK_STREAM, socket.SOCK_DGRAM], '127.0.0.1')}"
+ADMIN = f"127.0.0.1:{free_port([socket.SOCK_STREAM], '127.0.0.1')}"
 
 
 def address(number):
@@ -93,6 +113,42 @@ def told(values):
                      [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)])
 
 
+class Pulse:
+    """Whether this program itself was held up, so that nothing is blamed on the server that was the machine's fault."""
+
+    def __init__(self):
+        self.longest = 0
+
+    async def beat(self):
+        while True:
+            due = time.monotonic() + 0.01
+            await asyncio.sleep(0.01)
+            self.longest = max(self.longest, time.monotonic() - due)
+
+    def told(self):
+        return f"the responder was held up for {1000 * self.longest:.0f} ms at most"
+
+
+async def begun(server, log):
+    """Waits until the server answers on its admin port. One that cannot have its ports ends, and so do we."""
+    begin = time.monotonic()
+    while True:
+        if server.poll() is not None:
+            raise SystemExit(f"the server has ended:\n{log.read_text()}")
+        try:
+            metric("fingerpost_zones")
+            return
+        except OSError:
+            if time.monotonic() > begin + 60:
+                raise SystemExit(f"the server does not answer:\n{log.read_text()}")
+            await asyncio.sleep(0.1)
+
+
+def stalls():
+    return f"{metric('fingerpost_probe_stalls_total')[0].split()[1]} times, " \
+           f"{metric('fingerpost_probe_stalled_seconds_total')[0].split()[1]} s"
+
+
 def metric(name):
     with urllib.request.urlopen(f"http://{ADMIN}/metrics") as reply:
         return [line for line in reply.read().decode().splitlines() if line.startswith(name)]
@@ -109,10 +165,16 @@ async def measure(options):
     arguments = make(folder, options.checks, options.interval)
     server = subprocess.Popen(["taskset", "-c", "0", os.path.abspath(shutil.which(options.server)), *arguments],
                               cwd=folder, stdout=log, stderr=log)
+    pulse = Pulse()
+    beating = asyncio.ensure_future(pulse.beat())
     try:
+        if make is fingerpost:
+            await begun(server, folder / "log")
         # Every check has its beat by then.
         await asyncio.sleep(options.warm)
-        assert server.poll() is None, (folder / "log").read_text()
+        if server.poll() is not None:
+            raise SystemExit(f"the server has ended:\n{(folder / 'log').read_text()}")
+        pulse.longest = 0
         Endpoint.arrivals.clear()
         begin, (before, _, _) = time.monotonic(), status(server.pid)
         late_before = metric("fingerpost_probe_late_seconds_bucket") if make is fingerpost else []
@@ -123,7 +185,10 @@ async def measure(options):
         took = time.monotonic() - begin
         after, resident, peak = status(server.pid)
         late_after = metric("fingerpost_probe_late_seconds_bucket") if make is fingerpost else []
+        stalled = stalls() if make is fingerpost else ""
+        unhealthy = metric("fingerpost_probes_total{result=\"unhealthy\"}") if make is fingerpost else []
     finally:
+        beating.cancel()
         server.send_signal(signal.SIGTERM)
         server.wait(10)
     arrivals = Endpoint.arrivals
@@ -139,7 +204,9 @@ async def measure(options):
     print(f"  memory     {resident:.0f} MB, at most {peak:.0f} MB")
     print(f"  late       {told(late)}   (as the responder sees it, against each check's own beat)")
     print(f"  interval   {told(jitter)}   (off the interval, from one probe to the next)")
+    print(f"  held up    {pulse.told()}")
     if make is fingerpost:
+        print(f"  held up    the server: {stalled}; {unhealthy[0]}")
         counts = [int(new.split()[1]) - int(old.split()[1]) for old, new in zip(late_before, late_after)]
         bounds = [line.split('"')[1] for line in late_after]
         for bound, within in list(zip(bounds, counts))[:counts.index(counts[-1]) + 1]:

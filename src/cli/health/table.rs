@@ -16,8 +16,9 @@ const PLAIN: Style = Style::new();
 
 struct Cell(String, Style);
 
-/// Every check, a line each, and below it the checkers of this server where there are several.
-pub fn list(list: &Value) -> String {
+/// Every check, a line each, and below it the checkers of this server where there are several. No line is longer than
+/// the width, if there is one: first the times go that the least depends on, and then texts are cut.
+pub fn list(list: &Value, width: Option<usize>) -> String {
     let checks = items(&list["health_checks"]);
     let mut rows = Vec::new();
     for check in checks {
@@ -36,11 +37,99 @@ pub fn list(list: &Value) -> String {
     if forced > 0 {
         let _ = write!(out, ", {forced} forced");
     }
-    let _ = writeln!(out, "; {}", time(&list["now"]));
+    let _ = write!(out, "; {}", time(&list["now"]));
+    let mut out = cut(&out, width.unwrap_or(usize::MAX));
+    out.push('\n');
     if !rows.is_empty() {
-        columns(&["CHECK", "VERDICT", "SINCE", "STREAK", "LATENCY", "NEXT", "WHY", "ANSWERS NOW"], &rows, &mut out);
+        let mut head = ["CHECK", "VERDICT", "SINCE", "STREAK", "LATENCY", "NEXT", "WHY", "ANSWERS NOW"];
+        let widths = match width {
+            None => natural(&head, &rows),
+            Some(width) => fitted(&mut head, &mut rows, width, &time(&list["now"])),
+        };
+        columns(&head, &rows, &widths, &mut out);
     }
     out
+}
+
+const SINCE: usize = 2;
+const STREAK: usize = 3;
+const LATENCY: usize = 4;
+const NEXT: usize = 5;
+const WHY: usize = 6;
+const ANSWERS: usize = 7;
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// A text that is cut shorter than this says nothing.
+const TEXT_MIN: usize = 12;
+
+/// Texts that are cut shorter than this, both together, say nothing.
+const TEXTS_MIN: usize = 48;
+
+/// The widths of columns that fit, when what has no room is gone.
+fn fitted(head: &mut [&'static str; 8], rows: &mut [[Cell; 8]], width: usize, now: &str) -> [usize; 8] {
+    let gaps = |widths: &[usize; 8]| GAP * widths.iter().skip(1).filter(|&&width| width > 0).count();
+    let left = |widths: &[usize; 8]| width.saturating_sub(widths[..WHY].iter().sum::<usize>() + gaps(widths));
+    let today = now.split(' ').next().unwrap_or(now).to_string();
+    for narrower in [None, Some(SINCE), Some(LATENCY), Some(NEXT), Some(STREAK)] {
+        match narrower {
+            // The time of day, where the day is today.
+            Some(SINCE) => rows.iter_mut().for_each(|row| {
+                if let Some(of_day) = row[SINCE].0.strip_prefix(&*today) {
+                    row[SINCE].0 = of_day.trim_start().to_string();
+                }
+            }),
+            Some(column) => {
+                head[column] = "";
+                rows.iter_mut().for_each(|row| row[column].0.clear());
+            }
+            None => {}
+        }
+        let widths = natural(head, rows);
+        if left(&widths) >= TEXTS_MIN.min(widths[WHY] + widths[ANSWERS]) {
+            break;
+        }
+    }
+    let mut widths = natural(head, rows);
+    let texts = left(&widths);
+    // Where there is room for one only, it is the reason.
+    if texts < TEXT_MIN * 2 {
+        head[ANSWERS] = "";
+        rows.iter_mut().for_each(|row| row[ANSWERS].0.clear());
+        widths[ANSWERS] = 0;
+    }
+    let texts = if widths[ANSWERS] == 0 { texts + GAP } else { texts };
+    // A text that is short leaves its room to the other.
+    let half = texts / 2;
+    let why = widths[WHY].min(half.max(texts.saturating_sub(widths[ANSWERS])));
+    (widths[WHY], widths[ANSWERS]) = (why, widths[ANSWERS].min(texts - why));
+    let mut room = width;
+    for (column, column_width) in widths.iter_mut().enumerate() {
+        let gap = if column > 0 && *column_width > 0 { GAP } else { 0 };
+        *column_width = (*column_width).min(room.saturating_sub(gap));
+        room = room.saturating_sub(*column_width + gap);
+    }
+    widths
+}
+
+fn natural(head: &[&'static str; 8], rows: &[[Cell; 8]]) -> [usize; 8] {
+    let mut widths = head.map(str::len);
+    for row in rows {
+        for (width, Cell(cell, _)) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
+}
+
+/// So many characters at most; where there were more, the last one says so.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_string();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    if most == 0 { kept } else { kept + "…" }
 }
 
 /// One check with all that is known of it.
@@ -269,24 +358,18 @@ fn short(value: &Value) -> String {
     time.split_once(' ').map_or(time.clone(), |(_, of_day)| of_day.to_string())
 }
 
-fn columns(head: &[&str; 8], rows: &[[Cell; 8]], out: &mut String) {
-    let mut widths = head.map(str::len);
-    for row in rows {
-        for (width, Cell(cell, _)) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
+fn columns(head: &[&'static str; 8], rows: &[[Cell; 8]], widths: &[usize; 8], out: &mut String) {
     let mut write = |cells: &mut dyn Iterator<Item = (&str, Style)>| {
         let mut line = String::new();
         let mut padding = String::new();
-        for ((cell, style), width) in cells.zip(widths) {
-            let cell = printable(cell);
+        for ((cell, style), &width) in cells.zip(widths).filter(|(_, width)| **width > 0) {
+            let cell = cut(&printable(cell), width);
             line.push_str(&padding);
             // Nothing is coloured that is not there, so that lines end where their text does.
             if cell.is_empty() {
-                padding = format!("{:width$}  ", "");
+                padding = format!("{:1$}", "", width + GAP);
             } else {
-                padding = format!("{:1$}  ", "", width - cell.chars().count());
+                padding = format!("{:1$}", "", width - cell.chars().count() + GAP);
                 let _ = write!(line, "{style}{cell}{style:#}");
             }
         }
@@ -335,7 +418,7 @@ many     healthy            -                    9 ok           2.0 ms   now    
   paris  says healthy                            9 ok           2.0 ms   now       Success: fine
   tokyo  has not judged     -                    -              -        -
 ";
-        assert_eq!(plain(&list(&all)), expected);
+        assert_eq!(plain(&list(&all, None)), expected);
         assert_eq!(sentence(&all["health_checks"][1]), "green is unhealthy, forced until it is set to auto");
     }
 

@@ -1,11 +1,13 @@
 //! What was counted, as Prometheus reads it (text format 0.0.4).
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Admin, Reply};
 use crate::control::{Histogram, LATENCY_BOUNDS};
 use crate::io::doors::Doors;
+use crate::io::report::Line;
 use crate::respond::counters::{Counter, Counters, NAMES, TRANSPORTS};
 
 pub fn reply(admin: &Admin) -> Reply {
@@ -101,7 +103,36 @@ fn text(admin: &Admin) -> String {
         doors(open, &mut text);
     }
     health(admin, &mut text);
+    let lines = admin.health.reports().lines();
+    if !lines.is_empty() {
+        reports(&lines, &mut text);
+    }
     text.0
+}
+
+fn reports(lines: &[Arc<Line>], text: &mut Text) {
+    let get = |value: &AtomicU64| value.load(Ordering::Relaxed);
+    let label = |line: &Line, rest: &str| {
+        let name = line.to.name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        format!("receiver=\"{name}\"{rest}")
+    };
+    text.head("fingerpost_reports_total", "counter", "Requests that told others of observations, by result.");
+    for line in lines {
+        let failed = get(&line.counts.requests_failed);
+        let done = get(&line.counts.requests).saturating_sub(failed);
+        text.line("fingerpost_reports_total", &label(line, ",result=\"done\""), done);
+        text.line("fingerpost_reports_total", &label(line, ",result=\"failed\""), failed);
+    }
+    text.head("fingerpost_reported_observations_total", "counter", "Observations that others were told, by result.");
+    for line in lines {
+        let (accepted, refused) = (get(&line.counts.accepted), get(&line.counts.refused));
+        text.line("fingerpost_reported_observations_total", &label(line, ",result=\"accepted\""), accepted);
+        text.line("fingerpost_reported_observations_total", &label(line, ",result=\"refused\""), refused);
+    }
+    text.head("fingerpost_reports_waiting", "gauge", "Observations that others are still to be told.");
+    for line in lines {
+        text.line("fingerpost_reports_waiting", &label(line, ""), line.waiting());
+    }
 }
 
 fn doors(doors: &Doors, text: &mut Text) {
@@ -143,6 +174,11 @@ fn health(admin: &Admin, text: &mut Text) {
     text.head("fingerpost_probes_total", "counter", "Probes, by result.");
     text.line("fingerpost_probes_total", "result=\"healthy\"", counts.probes_healthy);
     text.line("fingerpost_probes_total", "result=\"unhealthy\"", counts.probes_unhealthy);
+    let (stalls, lost) = admin.health.stalls();
+    text.one("fingerpost_probe_stalls_total", "counter", "Times that the machine did not let probes run.", stalls);
+    let help = "How long it did not; limits of probes do not count this time.";
+    text.head("fingerpost_probe_stalled_seconds_total", "counter", help);
+    text.line("fingerpost_probe_stalled_seconds_total", "", lost.as_secs_f64());
     text.head("fingerpost_metric_queries_total", "counter", "Questions for metrics, by result.");
     text.line("fingerpost_metric_queries_total", "result=\"value\"", counts.readings);
     text.line("fingerpost_metric_queries_total", "result=\"missing\"", counts.readings_missing);

@@ -9,12 +9,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Admin, Reply, metrics, view};
-use crate::control::{Event, MetricState, Refused};
+use crate::control::{self, Event, MetricState, Refused};
 use crate::model::Id;
 use crate::moment::{Moment, parse_rfc3339};
 use crate::tell::{self, Request};
 
 const OPENAPI: &str = include_str!("openapi.json");
+
+/// Where many observations are posted at once.
+pub(super) const OBSERVATIONS: &str = "/observations";
+
+/// Observations in one request; ours.
+const OBSERVATIONS_MAX: usize = 1000;
+
+/// Refused observations that a reply names; the others are counted; ours.
+const PROBLEMS_MAX: usize = 20;
 
 /// A forced state that is to end later ends then: a year. Without an end it stays.
 const LASTING_MAX: Duration = Duration::from_secs(366 * 86_400);
@@ -52,6 +61,22 @@ struct SetSwitch {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Observation {
+    checker: String,
+    healthy: bool,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Observations {
+    observations: Vec<ObservationOf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObservationOf {
+    id: String,
     checker: String,
     healthy: bool,
     #[serde(default)]
@@ -98,6 +123,7 @@ pub(super) const ROUTES: &[(Method, &str, Answer)] = &[
         let (checker, reason) = (Id::from(checker), reason.into());
         admin.tell(asked.id, Event::Observed { id: asked.id.into(), checker, healthy, reason })
     }),
+    (Method::POST, OBSERVATIONS, |admin, asked| admin.observe(parsed(asked.body)?)),
     (Method::POST, "/reload", |admin, _| {
         admin.reload.notify_one();
         Ok(Reply::json(&json!({ "reloading": true })))
@@ -143,10 +169,9 @@ impl Admin {
     /// The check as it stands after the event.
     fn tell(&self, id: &str, event: Event) -> Result<Reply, Reply> {
         match self.health.handle(event) {
-            Ok(done) => {
-                let mut value = view::one(&self.health, id).unwrap_or_else(|| json!({ "id": id }));
-                value["kept"] = done.kept.into();
-                Ok(Reply::json(&value))
+            Ok(saving) => {
+                let value = view::one(&self.health, id).unwrap_or_else(|| json!({ "id": id }));
+                Ok(Reply { saving: Some((saving, value)), ..Reply::json(&Value::Null) })
             }
             Err(refused) => {
                 let status = match refused {
@@ -158,6 +183,23 @@ impl Admin {
                 Err(Reply::error(status, refused.to_string()))
             }
         }
+    }
+
+    /// Many observations at once. Those that cannot be taken keep nobody from taking the others.
+    fn observe(&self, Observations { observations }: Observations) -> Result<Reply, Reply> {
+        let count = observations.len();
+        if count > OBSERVATIONS_MAX {
+            let what = format!("there are {count} observations here, and {OBSERVATIONS_MAX} are taken at a time");
+            return Err(Reply::error(StatusCode::PAYLOAD_TOO_LARGE, what));
+        }
+        let observations = observations.into_iter().map(|ObservationOf { id, checker, healthy, reason }| {
+            control::Observation { id: id.into(), checker: checker.into(), healthy, reason: reason.into() }
+        });
+        let refused = self.health.observe(observations.collect());
+        let problems: Vec<_> =
+            refused.iter().take(PROBLEMS_MAX).map(|(id, why)| json!({ "id": id, "error": why.to_string() })).collect();
+        let (accepted, refused) = (count - refused.len(), refused.len());
+        Ok(Reply::json(&json!({ "accepted": accepted, "refused": refused, "problems": problems })))
     }
 
     /// One answer of this server's, as things are now, and every step that led to it.

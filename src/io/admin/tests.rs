@@ -72,9 +72,15 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
     })
 }
 
+/// Waits until it is known what is kept: on a thread of its own, so that no test has to be written for that.
+fn settled(reply: Reply) -> Reply {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    std::thread::scope(|scope| scope.spawn(move || runtime.block_on(reply.settled())).join().unwrap())
+}
+
 /// The status and the JSON of a reply.
 fn ask(admin: &Admin, method: &Method, path: &str, body: &str) -> (u16, Value) {
-    let reply = admin.route(method, path, None, body.as_bytes());
+    let reply = settled(admin.route(method, path, None, body.as_bytes()));
     (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
 }
 
@@ -127,6 +133,32 @@ async fn switches_metrics_and_observations() {
     let (_, list) = ask(&admin, &Method::GET, "/health", "");
     let green = &list["health_checks"][1];
     assert_eq!((&green["id"], &green["names"]), (&json!("green"), &json!(["www.example.com. A"])));
+}
+
+#[tokio::test]
+async fn many_observations_come_at_once_and_those_that_cannot_be_taken_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), None);
+    let one = |id: &str, checker: &str| json!({ "id": id, "checker": checker, "healthy": false, "reason": "gone" });
+    let post = |body: Value| ask(&admin, &Method::POST, "/observations", &body.to_string());
+    let many = json!({ "observations": [one("blue", "paris"), one("nobody", "paris"), one("green", "paris"),
+                                        one("blue", "local"), one("blue", "tokyo")] });
+    let (status, said) = post(many);
+    assert_eq!((status, &said["accepted"], &said["refused"]), (200, &json!(2), &json!(3)), "{said}");
+    let errors: Vec<_> =
+        said["problems"].as_array().unwrap().iter().map(|one| one["error"].as_str().unwrap()).collect();
+    assert!(errors[0].contains("nobody") && errors[1].contains("CALCULATED") && errors[2].contains("local"), "{said}");
+    let (_, blue) = ask(&admin, &Method::GET, "/health/blue", "");
+    let others: Vec<_> = blue["other_checkers"].as_array().unwrap().iter().map(|one| &one["checker"]).collect();
+    assert_eq!(others, [&json!("paris"), &json!("tokyo")]);
+    // A thousand at a time, and of so many that are refused a few are named.
+    let (status, said) = post(json!({ "observations": vec![one("nobody", "paris"); 1000] }));
+    assert_eq!((status, &said["refused"], said["problems"].as_array().map(Vec::len)), (200, &json!(1000), Some(20)));
+    assert_eq!(post(json!({ "observations": vec![one("blue", "paris"); 1001] })).0, 413);
+    assert_eq!(post(json!({ "observations": [] })).0, 200);
+    for body in [json!({}), json!({ "observations": 1 }), json!({ "observations": [{ "id": "blue" }] })] {
+        assert_eq!(post(body).0, 400);
+    }
 }
 
 #[tokio::test]
@@ -272,6 +304,8 @@ async fn requests_on_the_wire() {
         (0, "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"),
         (0, "POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", "403"),
         (0, &long, "413"),
+        // Where many are posted at once there is more room.
+        (0, &long.replace("/reload", "/observations"), "400"),
         (0, &header, "431"),
         (0, "\u{0}\u{1}\u{2}\r\n\r\n", "400"),
         (1, "GET /health HTTP/1.1\r\nHost: a.example\r\n\r\n", "401"),
@@ -286,4 +320,40 @@ async fn requests_on_the_wire() {
         let shown: String = request.chars().take(60).collect();
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {reply:?}");
     }
+}
+
+/// An admin port without a token.
+async fn open_port(folder: &std::path::Path) -> (u16, watch::Sender<bool>) {
+    let (stop, stopped) = watch::channel(false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(admin(folder, None).serve(listener, stopped));
+    (port, stop)
+}
+
+#[tokio::test]
+async fn more_connections_than_there_is_room_for_wait_until_one_ends() {
+    async fn ask(stream: &mut TcpStream) {
+        stream.write_all(b"GET /health/main HTTP/1.1\r\nHost: [::1]\r\n\r\n").await.unwrap();
+        let mut reply = [0; 4096];
+        let length = stream.read(&mut reply).await.unwrap();
+        assert!(reply[..length].starts_with(b"HTTP/1.1 200 "));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (port, _stop) = open_port(folder.path()).await;
+    let connect = || async { TcpStream::connect(("127.0.0.1", port)).await.unwrap() };
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        open.push(connect().await);
+        ask(open.last_mut().unwrap()).await;
+    }
+    let mut one_more = connect().await;
+    let waiting = tokio::spawn(async move { ask(&mut one_more).await });
+    // Those that are open are served meanwhile.
+    for stream in &mut open {
+        ask(stream).await;
+    }
+    assert!(!waiting.is_finished());
+    drop(open.remove(0));
+    waiting.await.unwrap();
 }

@@ -1,14 +1,12 @@
 //! Looks for a text in the beginning of a body: 3.3.2.
 
 use std::io::Read;
-use std::time::Duration;
 
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 use hyper::Response;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_ENCODING;
-use tokio::time::{Instant, timeout_at};
 
 use crate::health::finding::BodyFailure;
 
@@ -25,8 +23,7 @@ enum Coding {
 }
 
 /// Reads no more than is needed to know.
-pub async fn contains(response: Response<Incoming>, search: &[u8], limit: Duration) -> Result<bool, BodyFailure> {
-    let end = Instant::now() + limit;
+pub async fn contains(response: Response<Incoming>, search: &[u8]) -> Result<bool, BodyFailure> {
     let coding = match response.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase()) {
         None => Coding::Identity,
         Some(value) => match value.as_slice() {
@@ -40,7 +37,7 @@ pub async fn contains(response: Response<Incoming>, search: &[u8], limit: Durati
     let mut body = response.into_body();
     let mut read = Vec::new();
     while read.len() < most {
-        let frame = match timeout_at(end, body.frame()).await.map_err(|_| BodyFailure::Timeout)? {
+        let frame = match body.frame().await {
             None => break,
             Some(frame) => frame.map_err(|_| BodyFailure::Broken)?,
         };

@@ -1,19 +1,14 @@
 //! Asks a Prometheus for one value: `GET /api/v1/query`, with a limit on the time and on the length of the answer.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::{Prober, ask, connect_from, micros};
+use super::{Prober, Unfetched, micros};
 use crate::health::alarm::{NoReading, Reading};
-use crate::health::finding::Failure;
 use crate::io::admin_client::escaped;
 use crate::model::health_check::MetricQuery;
 
@@ -40,9 +35,9 @@ struct Data {
 impl Prober {
     /// The value now, and how many microseconds it took to have it.
     pub async fn measure(&self, query: &MetricQuery) -> (Reading, u32) {
-        let begin = Instant::now();
+        let (begin, start) = (Instant::now(), self.awake.begin());
         let limit = self.limits.metric.min(Duration::from_secs(u64::from(query.period)));
-        let reading = match timeout(limit, self.value(query)).await {
+        let reading = match self.awake.within(limit, &start, self.value(query)).await {
             Ok(Ok(value)) => Reading::Value(value),
             Ok(Err(missing)) => Reading::Missing(missing),
             Err(_) => Reading::Missing(NoReading::TimedOut),
@@ -53,7 +48,10 @@ impl Prober {
     async fn value(&self, query: &MetricQuery) -> Result<f64, NoReading> {
         let target = format!("{}/api/v1/query?query={}", query.url, escaped(&query.query));
         let uri: Uri = target.parse().map_err(|_| NoReading::NotPrometheus)?;
-        let (status, body) = self.fetch(&uri).await?;
+        let (status, body) = self.get(&uri, ANSWER_MAX).await.map_err(|unfetched| match unfetched {
+            Unfetched::Failed(failure) => NoReading::Failed(failure),
+            Unfetched::TooLong => NoReading::TooLong,
+        })?;
         let answer: Result<Value, _> = serde_json::from_slice(&body);
         match (answer, status) {
             // Prometheus says with 400 and 422, and in JSON, what is wrong with a query.
@@ -61,45 +59,6 @@ impl Prober {
             (Err(_), StatusCode::OK) => Err(NoReading::NotJson),
             _ => Err(NoReading::Status(status.as_u16())),
         }
-    }
-
-    async fn fetch(&self, uri: &Uri) -> Result<(StatusCode, Bytes), NoReading> {
-        let failed = NoReading::Failed;
-        let tls = uri.scheme_str() == Some("https");
-        let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let address = match bare.parse() {
-            Ok(address) => address,
-            // Prometheus is a server of the operator's own: IPv6 will do.
-            Err(_) => self.names.resolve(bare, true).await.map_err(|why| failed(Failure::Resolution(why)))?,
-        };
-        let stream = timeout(self.limits.connect, connect_from(None, SocketAddr::new(address, port))).await;
-        let stream = stream.map_err(|_| failed(Failure::ConnectTimeout))?.map_err(failed)?;
-        let agent = format!("fingerpost/{}", env!("CARGO_PKG_VERSION"));
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let request = Request::get(uri.path_and_query().map_or("/", |target| target.as_str()))
-            .header(HOST, HeaderValue::from_str(authority).map_err(|_| failed(Failure::Internal))?)
-            .header(USER_AGENT, agent)
-            .header(ACCEPT, "application/json")
-            .body(Empty::<Bytes>::new())
-            .map_err(|_| failed(Failure::Internal))?;
-        let asked = if tls {
-            let name = bare.parse::<std::net::IpAddr>().is_err().then_some(bare);
-            // Verdicts rest on what it says, so it has to be who it says it is.
-            let stream = self.tls.validated(name, true, address, stream).await.map_err(failed)?;
-            ask(stream, request).await
-        } else {
-            ask(stream, request).await
-        };
-        let (response, _connection) = asked.map_err(failed)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
-        let body = body.map_err(|error| {
-            let long = error.is::<http_body_util::LengthLimitError>();
-            if long { NoReading::TooLong } else { failed(Failure::Closed) }
-        })?;
-        Ok((status, body.to_bytes()))
     }
 }
 

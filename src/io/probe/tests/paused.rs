@@ -27,9 +27,9 @@ async fn probe_of(spent: u64, pieces: &[(u64, &[u8])]) -> (Finding, u64) {
         (Prober::new(Limits::default(), Options::default()).unwrap(), endpoint(Protocol::Http, 80, Some("well")));
     let checker = Checker::local();
     let mut probe = begun(&prober, &endpoint, &checker);
-    let begin = Instant::now() - Duration::from_millis(spent);
-    let finding = probe.http(ours, begin).await.unwrap_or_else(Finding::Failed);
-    (finding, begin.elapsed().as_millis() as u64)
+    let start = Start::ago(Duration::from_millis(spent));
+    let finding = probe.http(ours, start).await.unwrap_or_else(Finding::Failed);
+    (finding, start.elapsed().as_millis() as u64)
 }
 
 fn begun<'a>(prober: &'a Prober, endpoint: &'a Endpoint, checker: &'a Checker) -> Probe<'a> {
@@ -83,7 +83,7 @@ async fn a_handshake_without_end_is_cut() {
         (Prober::new(Limits::default(), Options::default()).unwrap(), endpoint(Protocol::Https, 443, None));
     let checker = Checker::local();
     let (begin, mut probe) = (Instant::now(), begun(&prober, &endpoint, &checker));
-    let refused = probe.handshake(pending::<Result<(), tls::Refused>>()).await;
+    let refused = probe.handshake(&Start::ago(Duration::ZERO), pending::<Result<(), tls::Refused>>()).await;
     assert!(matches!(refused, Err(tls::Refused::Failed(Failure::TlsTimeout))));
     assert_eq!(begin.elapsed(), Limits::default().status);
 }
@@ -126,7 +126,7 @@ async fn an_endpoint_without_end_is_not_read_to_its_end() {
         let (prober, endpoint) =
             (Prober::new(Limits::default(), Options::default()).unwrap(), endpoint(Protocol::Http, 80, Some("well")));
         let finding = begun(&prober, &endpoint, &Checker::local())
-            .http(ours, Instant::now())
+            .http(ours, Start::ago(Duration::ZERO))
             .await
             .unwrap_or_else(Finding::Failed);
         assert_eq!(finding, expected, "{name}");

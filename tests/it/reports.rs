@@ -1,0 +1,161 @@
+//! Two fingerposts, of which one tells the other what it sees: the answers of the second follow what the first finds,
+//! through a restart of either.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::failover::{Web, wait_until};
+use crate::sockets::{ask_udp_for, program};
+
+/// Of the admin port of the one that is told.
+const TOKEN: &str = "0123456789abcdef";
+
+const PRIMARY: Option<[u8; 4]> = Some([192, 0, 2, 1]);
+const SECONDARY: Option<[u8; 4]> = Some([192, 0, 2, 2]);
+
+const ZONE: &str = "\
+www 1 IN A 192.0.2.1 ; AWS routing=\"FAILOVER\" failover=\"PRIMARY\" identifier=\"one\" healthCheckId=\"shop\"
+www 1 IN A 192.0.2.2 ; AWS routing=\"FAILOVER\" failover=\"SECONDARY\" identifier=\"two\"
+";
+
+/// A fingerpost that asks these endpoints, under these settings.
+struct Post {
+    child: Child,
+    dns: SocketAddr,
+    admin: String,
+    log: Arc<Mutex<String>>,
+    folder: tempfile::TempDir,
+}
+
+impl Post {
+    fn start(settings: &str, checks: &[(&str, SocketAddr)], admin: SocketAddr) -> Post {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("zones")).expect("a folder of zones");
+        fs::write(folder.path().join("zones/shop.example.zone"), ZONE).expect("a zone");
+        let checks = checks.iter().map(|(id, endpoint)| {
+            format!(
+                "[health_check.{id}]\ntype = \"HTTP\"\nip_address = \"{}\"\nport = {}\nrequest_interval = 1\n\
+                 failure_threshold = 1\n",
+                endpoint.ip(),
+                endpoint.port()
+            )
+        });
+        fs::write(folder.path().join("zones/health-checks.toml"), checks.collect::<String>()).expect("health checks");
+        fs::write(folder.path().join("fingerpost.toml"), format!("limits = \"none\"\n{settings}")).expect("settings");
+        let mut command = program(folder.path());
+        command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", &admin.to_string()]);
+        command.env("FINGERPOST_ADMIN_TOKEN", TOKEN).env("TOKEN_OF_LIMA", TOKEN);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+        let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+        let admin = lines.find_map(|line| Some(line.split_once("admin port on ")?.1.to_string()));
+        let log = Arc::new(Mutex::new(String::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || lines.for_each(|line| *kept.lock().expect("the log") += &format!("{line}\n")));
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut first).expect("what it serves");
+        let dns = first.split(" on ").nth(1).and_then(|rest| rest.split(", UDP").next()).expect("its address");
+        let dns = dns.parse().expect("an address");
+        Post { child, dns, admin: admin.expect("an admin port"), log, folder }
+    }
+
+    fn says(&self, arguments: &[&str]) -> String {
+        let mut command = program(self.folder.path());
+        command.args(arguments).args(["--admin", &self.admin]).env("FINGERPOST_ADMIN_TOKEN", TOKEN);
+        let output = command.output().expect("the program");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// What the checker of that name has come to, if it has said so.
+    fn heard(&self, checker: &str) -> Option<Value> {
+        let check: Value = serde_json::from_str(&self.says(&["health", "show", "shop", "--json"])).expect("JSON");
+        let others = check["other_checkers"].as_array().expect("other checkers");
+        others.iter().find(|other| other["checker"] == checker).cloned()
+    }
+
+    fn answer(&self) -> Option<[u8; 4]> {
+        ask_udp_for(self.dns, "www.shop.example").1
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        let metrics = admin_get(&self.admin, "/metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        line.unwrap_or_else(|| panic!("no {name} in\n{metrics}"))
+    }
+
+    fn told(&self, what: &str) -> usize {
+        self.log.lock().expect("the log").lines().filter(|line| line.contains(what)).count()
+    }
+}
+
+fn admin_get(admin: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(admin).expect("its admin port");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("a reply");
+    reply
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_fingerpost_follows_what_another_finds() {
+    let anywhere: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let (seen_by_paris, seen_by_lima) = (Web::start(anywhere), Web::start(anywhere));
+    let lima_admin = TcpListener::bind(anywhere).and_then(|free| free.local_addr()).expect("a free port");
+    let to_lima = format!(
+        "[report.lima]\nurl = \"http://{lima_admin}\"\nas = \"paris\"\ntoken_variable = \"TOKEN_OF_LIMA\"\n\
+         every_seconds = 1\n"
+    );
+    let endpoint = seen_by_paris.address;
+    // One check more than the other has.
+    let checks = [("shop", endpoint), ("only-here", endpoint)];
+    let paris = Post::start(&to_lima, &checks, anywhere);
+    wait_until("nobody is there to be told", || paris.told("cannot be told to lima") == 1);
+
+    let all_must = "health_rule = \"all\"\nhealth_observation_seconds = 3\n";
+    let lima = Post::start(all_must, &[("shop", seen_by_lima.address)], lima_admin);
+    wait_until("lima hears from paris", || lima.heard("paris").is_some_and(|paris| paris["healthy"] == true));
+    assert_eq!(paris.told("are told to lima again"), 1);
+    assert_eq!(lima.answer(), PRIMARY);
+
+    drop(seen_by_paris);
+    wait_until("lima's answers follow", || lima.answer() == SECONDARY);
+    let heard = lima.heard("paris").expect("what paris says");
+    let reason =
+        "Failure: The health checker could not establish a connection: it was refused. Resolved IP: 127.0.0.1.";
+    assert_eq!((&heard["healthy"], heard["reason"].as_str()), (&false.into(), Some(reason)));
+    assert!(lima.says(&["health"]).contains("paris"), "the list shows who says so");
+
+    let seen_by_paris = Web::start(endpoint);
+    wait_until("and back", || lima.answer() == PRIMARY);
+
+    // What is told again and again counts longer than the setting says, and no longer than that once nobody tells it.
+    drop(seen_by_paris);
+    wait_until("lima's answers follow once more", || lima.answer() == SECONDARY);
+    let requests = paris.metric("fingerpost_reports_total{receiver=\"lima\",result=\"done\"}");
+    wait_until("it is told a few times more", || {
+        paris.metric("fingerpost_reports_total{receiver=\"lima\",result=\"done\"}") >= requests + 5.0
+    });
+    assert_eq!(lima.answer(), SECONDARY);
+    assert!(paris.metric("fingerpost_reported_observations_total{receiver=\"lima\",result=\"accepted\"}") >= 5.0);
+    assert!(paris.metric("fingerpost_reported_observations_total{receiver=\"lima\",result=\"refused\"}") >= 5.0);
+    assert_eq!(paris.told("lima takes only a part of what it is told"), 1, "a check that is not there is told once");
+    assert_eq!(paris.told("cannot be told to lima"), 1);
+    drop(paris);
+    wait_until("what paris said is too old", || lima.answer() == PRIMARY);
+    assert_eq!(lima.heard("paris"), None);
+}
