@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use super::admin_client::TOKEN_VARIABLE;
 use super::doors::Doors;
 use super::health::Health;
+use super::live::Served;
 use super::proxy::Proxies;
 use crate::respond::counters::Counters;
 
@@ -82,6 +83,7 @@ pub struct Admin {
     /// None where there are no encrypted ones.
     pub doors: Option<Arc<Doors>>,
     pub proxies: Arc<Proxies>,
+    pub served: Served,
     /// Told when somebody wants the folders to be looked at again.
     pub reload: Arc<Notify>,
     pub token: Option<String>,

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::super::accept::Caller;
 use super::super::turns::MESSAGE_MAX;
 use super::counts::{Door, Handshake};
 use super::{Doors, FAREWELL, Visit};
@@ -75,6 +76,7 @@ pub async fn serve<F>(
 {
     let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let mut running = JoinSet::new();
+    let listener = endpoint.local_addr().ok();
     loop {
         let incoming = tokio::select! {
             biased;
@@ -83,6 +85,10 @@ pub async fn serve<F>(
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { break };
+        if doors.entrance.turns_away(incoming.remote_address().ip(), listener.as_ref()) {
+            incoming.ignore();
+            continue;
+        }
         let Ok(place) = places.clone().try_acquire_owned() else {
             doors.counts.refused();
             incoming.refuse();
@@ -97,8 +103,8 @@ pub async fn serve<F>(
         running.spawn(async move {
             let Some(connection) = shake_hands(&doors, door, incoming, place).await else { return };
             let client = connection.remote_address().ip();
-            let seat = doors.crowd.admit(Some(client));
-            converse(connection, Arc::new(Visit::new(doors, client, seat)), stop).await;
+            let seat = doors.entrance.crowd.admit(Some(client));
+            converse(connection, Arc::new(Visit::new(doors, Caller { client, listener, seat })), stop).await;
         });
     }
     let _ = timeout(FAREWELL + GOODBYE, async { while running.join_next().await.is_some() {} }).await;
