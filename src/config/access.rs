@@ -177,7 +177,7 @@ mod tests {
             ),
             ("[access.zone.\"a..b\"]\n", "f:1:14: access: a..b: "),
             ("[access.zone.a]\ndenied = \"drop\"", "f:2:1: access: a zone has no denied, only allow, deny"),
-            ("[access.zone.a]\n[access.zone.A]\n", "f:2:14: access: A. has rules already"),
+            ("[access.zone.a]\ndeny = [\"192.0.2.1\"]\n[access.zone.A]\n", "f:3:14: access: A. has rules already"),
         ] {
             let (_, problems) = read(text);
             assert!(problems.len() == 1 && problems[0].starts_with(expected), "{text}: {problems:?}");

@@ -13,6 +13,7 @@ mod tests;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -24,8 +25,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::clock::Clock;
+use super::repeated::Repeated;
 use super::sys;
 use crate::health::checker::Checker;
 use crate::health::finding::{Failure, Finding, Latency, NameFailure, Outcome};
@@ -39,6 +42,9 @@ const STATUS_LINE_MAX: usize = 1024;
 
 /// More header lines than this don't fit `HEADERS_MAX` in any sensible way; ours.
 const HEADER_LINES_MAX: usize = 1024;
+
+/// Where this machine has no file left to ask with, it is tried again after this; ours.
+const FILES_REST: Duration = Duration::from_secs(1);
 
 /// How long each phase may take (3.3.2).
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +84,9 @@ pub struct Prober {
     options: Options,
     names: names::Names,
     tls: tls::Tls,
+    clock: Clock,
+    /// Times that no file was left.
+    starving: Mutex<Repeated>,
 }
 
 /// A probe on its way.
@@ -92,10 +101,26 @@ struct Probe<'a> {
 
 impl Prober {
     pub fn new(limits: Limits, options: Options) -> Result<Prober, rustls::Error> {
-        Ok(Prober { limits, names: names::Names::new(&options.resolvers), tls: tls::Tls::new()?, options })
+        let (names, tls) = (names::Names::new(&options.resolvers), tls::Tls::new()?);
+        Ok(Prober { limits, names, tls, options, clock: Clock::start(), starving: Mutex::default() })
+    }
+
+    /// An endpoint that there is no file to ask with is not known to be at fault: it is asked later.
+    async fn until_files_are_left(&self) {
+        while let Err(error) = TcpSocket::new_v4()
+            && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+        {
+            let mut starving = self.starving.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(times) = starving.again(self.clock.now()) {
+                tracing::error!(%error, times, "health checks wait for a file; raise the limit (ulimit -n)");
+            }
+            drop(starving);
+            sleep(FILES_REST).await;
+        }
     }
 
     pub async fn probe(&self, id: &str, endpoint: &Endpoint, checker: &Checker) -> Outcome {
+        self.until_files_are_left().await;
         let begin = Instant::now();
         let latency = Latency::default();
         let mut probe = Probe { prober: self, endpoint, checker, id, resolved: None, latency };

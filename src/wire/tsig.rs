@@ -185,7 +185,7 @@ mod tests {
     fn a_key_may_end_in_a_pointer() {
         let packet = bytes("01 'a 00 | 01 'b c000");
         assert_eq!(Key::read(&packet, 3).unwrap().name(), b"\x01b\x01a\0");
-        let long = [vec![63; 64].repeat(4), vec![0]].concat();
+        let long = [[63; 64].repeat(4), vec![0]].concat();
         assert!(Key::read(&long, 0).is_none());
     }
 }
