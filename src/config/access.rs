@@ -59,7 +59,7 @@ fn keys<'v>(value: &'v Value<'_>, table: &str) -> Vec<(&'v str, Range<usize>)> {
 
 pub(super) fn access(value: &Value<'_>) -> Result<Option<Box<Access>>, Wrong> {
     let table = table(value, "access is a table, like [access]")?;
-    let (mut listeners, mut zones) = (Vec::new(), Vec::new());
+    let (mut listeners, mut zones, mut named) = (Vec::new(), Vec::new(), Vec::new());
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "listener" => {
@@ -78,9 +78,10 @@ pub(super) fn access(value: &Value<'_>) -> Result<Option<Box<Access>>, Wrong> {
                     let zone =
                         zone.map_err(|error| Wrong { span: key.span(), what: format!("{}: {error}", key.get_ref()) })?;
                     let own = self::table(value, "a zone's rules are a table")?;
-                    if zones.iter().any(|(other, _)| *other == zone) {
+                    if named.contains(&zone) {
                         return Err(Wrong { span: key.span(), what: format!("{zone} has rules already") });
                     }
+                    named.push(zone.clone());
                     // Whoever is kept out of a zone is refused: nothing else would tell a client that it asked in vain.
                     zones.extend(rules(own, &["allow", "deny"], "a zone")?.map(|rules| (zone, rules)));
                 }
@@ -177,7 +178,7 @@ mod tests {
             ),
             ("[access.zone.\"a..b\"]\n", "f:1:14: access: a..b: "),
             ("[access.zone.a]\ndenied = \"drop\"", "f:2:1: access: a zone has no denied, only allow, deny"),
-            ("[access.zone.a]\ndeny = [\"192.0.2.1\"]\n[access.zone.A]\n", "f:3:14: access: A. has rules already"),
+            ("[access.zone.a]\ndeny = [\"192.0.2.1\"]\n[access.zone.A]\n", "f:1:14: access: a. has rules already"),
         ] {
             let (_, problems) = read(text);
             assert!(problems.len() == 1 && problems[0].starts_with(expected), "{text}: {problems:?}");

@@ -110,11 +110,10 @@ impl Prober {
         while let Err(error) = TcpSocket::new_v4()
             && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
         {
-            let mut starving = self.starving.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(times) = starving.again(self.clock.now()) {
+            let told = self.starving.lock().unwrap_or_else(PoisonError::into_inner).again(self.clock.now());
+            if let Some(times) = told {
                 tracing::error!(%error, times, "health checks wait for a file; raise the limit (ulimit -n)");
             }
-            drop(starving);
             sleep(FILES_REST).await;
         }
     }

@@ -60,7 +60,7 @@ fn builder(doors: &Doors, beside: Beside) -> Builder<Beside> {
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_send_buf_size(SEND_BUFFER_MAX)
         .initial_stream_window_size(window)
-        .initial_connection_window_size(4 * window);
+        .initial_connection_window_size(2 * window);
     builder
         .http1()
         .timer(TokioTimer::new())
