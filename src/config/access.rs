@@ -1,5 +1,6 @@
 //! `[access]`: who may ask, by network. Its own rules are the server's; `listener` and `zone` hold those of others.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -59,7 +60,7 @@ fn keys<'v>(value: &'v Value<'_>, table: &str) -> Vec<(&'v str, Range<usize>)> {
 
 pub(super) fn access(value: &Value<'_>) -> Result<Option<Box<Access>>, Wrong> {
     let table = table(value, "access is a table, like [access]")?;
-    let (mut listeners, mut zones, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut listeners, mut zones, mut named) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "listener" => {
@@ -78,10 +79,9 @@ pub(super) fn access(value: &Value<'_>) -> Result<Option<Box<Access>>, Wrong> {
                     let zone =
                         zone.map_err(|error| Wrong { span: key.span(), what: format!("{}: {error}", key.get_ref()) })?;
                     let own = self::table(value, "a zone's rules are a table")?;
-                    if named.contains(&zone) {
+                    if !named.insert(zone.clone()) {
                         return Err(Wrong { span: key.span(), what: format!("{zone} has rules already") });
                     }
-                    named.push(zone.clone());
                     // Whoever is kept out of a zone is refused: nothing else would tell a client that it asked in vain.
                     zones.extend(rules(own, &["allow", "deny"], "a zone")?.map(|rules| (zone, rules)));
                 }
@@ -115,7 +115,8 @@ fn rules(table: &DeTable<'_>, known: &[&str], whose: &str) -> Result<Option<Rule
         },
     };
     let (allow, deny): (Vec<IpNet>, _) = (listed("allow")?, listed("deny")?);
-    if let Some(both) = allow.iter().find(|network| deny.contains(network))
+    let denied: BTreeSet<&IpNet> = deny.iter().collect();
+    if let Some(both) = allow.iter().find(|network| denied.contains(network))
         && let Some(value) = table.get("deny")
     {
         return wrong(value, format!("{both} is in allow, too"));
