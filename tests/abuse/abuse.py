@@ -39,7 +39,8 @@ def udp_flood(server, packets, rate, until, sent):
             count += 1
         if due < 1:
             time.sleep(0.0002)
-    sent.value += count
+    with sent.get_lock():
+        sent.value += count
 
 
 def tcp_flood(server, until, opened):
