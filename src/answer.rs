@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use crate::dice::Dice;
 use crate::policy::{self, Choice, MemberSet, Policy, Seen};
 use crate::snapshot::Snapshot;
+use crate::snapshot::access::Denied;
 use crate::snapshot::image::{NodeAt, ReferralAt, SetAt};
 use crate::snapshot::upstream::OutsideAt;
 use crate::snapshot::zones::{VpcNumber, ZoneNumber};
@@ -41,13 +42,15 @@ pub struct Client {
     pub rule: ClientRule,
     /// The VPC it stands in, which decides what private zones it sees.
     pub vpc: Option<VpcNumber>,
+    /// Whether it is kept out where it asks, whatever it asks for.
+    pub denied: Option<Denied>,
 }
 
 impl Client {
     /// A client known by its source address only.
     pub fn at(snapshot: &Snapshot, source: IpAddr) -> Client {
         let vpc = if snapshot.zones.any_private() { snapshot.vpc_of(source) } else { None };
-        Client { source, network: IpNet::from(source), rule: ClientRule::Source, vpc }
+        Client { source, network: IpNet::from(source), rule: ClientRule::Source, vpc, denied: None }
     }
 }
 
@@ -126,6 +129,8 @@ pub struct Answer {
     /// From whom it chose, for counting.
     pub chosen: Chosen,
     pub chain_broken: bool,
+    /// By whose rules the client is kept out, where that is the answer.
+    pub denied: Option<Denied>,
     /// The node that has no records of the type, where that is the answer.
     pub no_data_at: Option<NodeAt>,
     names: Vec<u8>,
@@ -153,6 +158,7 @@ impl Answer {
             policy: None,
             chosen: Chosen::AllHealthy,
             chain_broken: false,
+            denied: None,
             no_data_at: None,
             names: Vec::with_capacity((CHAIN_MAX + 4) * 256),
             chased: QueryName::new(),
@@ -170,6 +176,7 @@ impl Answer {
         self.stale = false;
         self.policy = None;
         self.chain_broken = false;
+        self.denied = None;
         self.no_data_at = None;
         self.names.clear();
     }

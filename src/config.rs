@@ -2,6 +2,7 @@
 //!
 //! `docs/config.md` describes each setting; a test holds the two together.
 
+mod access;
 mod health;
 mod report;
 
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use access::Regrets;
 pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
 pub use health::Health;
 pub use report::{Report, Token};
@@ -71,6 +73,8 @@ pub struct Config {
     pub doors: Doors,
     pub proxy: ProxySettings,
     pub confine: Confine,
+    /// What to say of access rules should they be for nobody.
+    pub regrets: Regrets,
     /// What answers depend on. Its cookie secrets and identities are filled in from the machine (`with_identity`).
     pub settings: Settings,
 }
@@ -105,6 +109,8 @@ pub struct TcpLimits {
     pub read: Duration,
     /// How long a client may take to accept its replies.
     pub write: Duration,
+    /// Queries over one connection; then it ends in good order.
+    pub queries_max: u64,
 }
 
 impl Default for TcpLimits {
@@ -115,6 +121,7 @@ impl Default for TcpLimits {
             idle: Duration::from_secs(10),
             read: Duration::from_secs(5),
             write: Duration::from_secs(5),
+            queries_max: 1_000_000,
         }
     }
 }
@@ -142,6 +149,7 @@ impl Config {
             doors: Doors::default(),
             proxy: ProxySettings::default(),
             confine: Confine::default(),
+            regrets: Regrets::default(),
             settings: Settings::modern(),
         }
     }
@@ -180,6 +188,9 @@ impl Config {
                 let what = format!("{}: {what}", setting.name);
                 problems.push(source.problem(span, what, "", format!("write for example {}", setting.example)));
             }
+        }
+        if let Some(value) = table.get("access") {
+            config.regrets = Regrets::new(value, |span, what, why, remedy| source.problem(span, what, why, remedy));
         }
         let told = |idle: Duration| u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
         config.settings.tcp_keepalive = config.tcp_keepalive.then(|| told(config.tcp.idle));
@@ -277,6 +288,7 @@ const SETTINGS: &[Setting] = &[
     setting!("checker = { paris = { source = \"127.0.0.2\" } }", |config, value, _| config.health.control.checkers = health::checkers(value)?),
     setting!("report = { lima = { url = \"http://192.0.2.1:5380\", as = \"paris\" } }", |config, value, folder|
         config.health.reports = report::reports(value, folder)?),
+    setting!("access = { deny = [\"192.0.2.0/24\"] }", |config, value, _| config.settings.access = access::access(value)?),
     setting!("geoproximity_formula = \"2026\"", |config, value, _| config.settings.geoproximity_formula =
         one_of(value, &[("2026", GeoproximityFormula::Of2026), ("2023", GeoproximityFormula::Of2023)])?),
     setting!("unlisted_location = \"default\"", |config, value, _| config.settings.unlisted_location =
@@ -302,6 +314,7 @@ const SETTINGS: &[Setting] = &[
     setting!("tcp_idle_seconds = 10", |config, value, _| config.tcp.idle = seconds(value)?),
     setting!("tcp_read_seconds = 5", |config, value, _| config.tcp.read = seconds(value)?),
     setting!("tcp_write_seconds = 5", |config, value, _| config.tcp.write = seconds(value)?),
+    setting!("tcp_queries_max = 1000000", |config, value, _| config.tcp.queries_max = number(value, 1, doors::REQUESTS_MAX)? as u64),
     setting!("tcp_keepalive = true", |config, value, _| config.tcp_keepalive = boolean(value)?),
 ];
 
@@ -348,11 +361,12 @@ fn one_of<T: Copy>(value: &Value<'_>, words: &[(&str, T)]) -> Result<T, Wrong> {
 }
 
 fn address(value: &Value<'_>) -> Result<SocketAddr, Wrong> {
-    let text = text(value)?;
-    match text.parse() {
-        Ok(address) => Ok(address),
-        Err(_) => wrong(value, format!("\"{text}\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53")),
-    }
+    address_in(text(value)?, value.span())
+}
+
+fn address_in(text: &str, span: Range<usize>) -> Result<SocketAddr, Wrong> {
+    let what = || format!("\"{text}\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53");
+    text.parse().map_err(|_| Wrong { span, what: what() })
 }
 
 fn addresses(value: &Value<'_>) -> Result<Vec<SocketAddr>, Wrong> {

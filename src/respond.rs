@@ -9,13 +9,14 @@ mod guard;
 pub mod rate_limit;
 mod write;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::answer::{Answer, Client, answer_hashed};
 use crate::dice::Seeded;
+use crate::snapshot::access::{Denied, Treatment};
 use crate::snapshot::{Snapshot, ahead};
 use crate::why::ClientRule;
 use crate::wire::edns::{ClientSubnet, Cookie, Edns, ReplyOpt, extended_error};
@@ -62,6 +63,8 @@ impl Transport {
 pub struct Arrival<'a> {
     pub packet: &'a [u8],
     pub source: IpAddr,
+    /// The address of ours that it came to, where it came to one.
+    pub listener: Option<&'a SocketAddr>,
     pub transport: Transport,
     /// Seconds; cookies are stamped with it.
     pub unix_time: u32,
@@ -171,12 +174,21 @@ fn reply(snapshot: &Snapshot, arrival: &Arrival<'_>, taken: &Taken, desk: &mut D
         Transport::Quic => Counter::Quic,
     });
     let query = &taken.query;
+    let denied = snapshot.settings.access.as_ref().and_then(|rules| rules.at_door(arrival.source, arrival.listener));
     let rcode = match taken.read {
         Read::Silence => {
             desk.counters.add(Counter::Silent);
             return 0;
         }
+        _ if denied.is_some_and(|denied| denied.treatment == Treatment::Dropped) => {
+            desk.counters.add(Counter::DeniedDropped);
+            return 0;
+        }
         Read::Refuse(rcode) => rcode,
+        Read::Query if denied.is_some() && query.class == Class::IN => {
+            return respond_to_query(snapshot, arrival, taken, denied, desk, out);
+        }
+        Read::CookieOnly | Read::Query if denied.is_some() => Rcode::REFUSED,
         Read::CookieOnly => Rcode::NOERROR,
         Read::Query if query.class == Class::CHAOS => return chaos::respond(snapshot, arrival, query, desk, out),
         // Transfers are refused, and so is whatever isn't asked of the Internet.
@@ -185,12 +197,19 @@ fn reply(snapshot: &Snapshot, arrival: &Arrival<'_>, taken: &Taken, desk: &mut D
         {
             Rcode::REFUSED
         }
-        Read::Query => return respond_to_query(snapshot, arrival, taken, desk, out),
+        Read::Query => return respond_to_query(snapshot, arrival, taken, denied, desk, out),
     };
     let mut opt = reply_opt(snapshot, arrival, query, rcode);
     if rcode == Rcode::REFUSED && snapshot.settings.extended_errors {
-        let text = if query.class == Class::IN { "zone transfers are not served" } else { "only class IN is served" };
-        opt = opt.map(|opt| ReplyOpt { extended_error: Some((extended_error::NOT_SUPPORTED, text)), ..opt });
+        let error = match query.class {
+            _ if denied.is_some() => (extended_error::PROHIBITED, ""),
+            Class::IN => (extended_error::NOT_SUPPORTED, "zone transfers are not served"),
+            _ => (extended_error::NOT_SUPPORTED, "only class IN is served"),
+        };
+        opt = opt.map(|opt| ReplyOpt { extended_error: Some(error), ..opt });
+    }
+    if rcode == Rcode::REFUSED && denied.is_some() {
+        desk.counters.add(Counter::DeniedRefused);
     }
     bare(snapshot, arrival, query, desk, rcode, opt, out)
 }
@@ -215,10 +234,36 @@ fn bare(
         return 0;
     }
     let name = if query.question_end > 12 { query.name.wire() } else { &[] };
-    let response = Response::begin(out, echoed.len(), echoed, name, &mut desk.known);
     let questions = u16::from(query.question_end > 12);
+    let room = room(snapshot, arrival, query, out.len());
+    let opt_length = opt.as_ref().map_or(0, ReplyOpt::len);
+    let tsig = query.tsig.filter(|_| rcode == Rcode::NOTAUTH);
+    let fits = tsig.is_none_or(|tsig| echoed.len() + opt_length + tsig.bad_key_len(arrival.packet) <= room);
+    let response = Response::begin(out, echoed.len(), echoed, name, &mut desk.known);
     let written = response.end();
-    finish(out, written, flags(query, rcode, false, false), questions, opt.as_ref())
+    let mut written = with_opt(out, written, opt.as_ref());
+    // A TSIG comes last of all (RFC 8945, 5.1).
+    if let Some(tsig) = tsig.filter(|_| fits)
+        && let Some(end) = tsig.write_bad_key(arrival.packet, arrival.unix_time, out, written.length)
+    {
+        written.length = end;
+        written.counts[Section::Additional as usize] += 1;
+    }
+    seal(out, flags(query, rcode, false, !fits), questions, written.counts);
+    written.length
+}
+
+/// How long a reply may be.
+#[inline]
+fn room(snapshot: &Snapshot, arrival: &Arrival<'_>, query: &Query, out: usize) -> usize {
+    let settings = &*snapshot.settings;
+    match (arrival.transport, &query.edns) {
+        (Transport::Udp, None) => UDP_PLAIN_MAX,
+        (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(settings.udp_payload_max)),
+        _ => STREAM_MAX,
+    }
+    .min(guard::size_max(settings, arrival, query))
+    .min(out)
 }
 
 #[inline]
@@ -226,15 +271,18 @@ fn respond_to_query(
     snapshot: &Snapshot,
     arrival: &Arrival<'_>,
     taken: &Taken,
+    denied: Option<Denied>,
     desk: &mut Desk,
     out: &mut [u8],
 ) -> usize {
     let settings = &*snapshot.settings;
     let Taken { query, hashes, .. } = taken;
-    let client = client(snapshot, arrival.source, query);
+    let client = Client { denied, ..client(snapshot, arrival.source, query) };
     let Desk { answer: found, known, dice, spare, personal, counters, limiter } = desk;
     answer_hashed(snapshot, query, hashes, &client, dice, found);
-    *personal = (found.scope > 0 && client.rule != ClientRule::ClientSubnet) || snapshot.zones.any_private();
+    *personal = (found.scope > 0 && client.rule != ClientRule::ClientSubnet)
+        || snapshot.zones.any_private()
+        || settings.access.is_some();
     if found.upstream.is_some() {
         found.rcode = Rcode::SERVFAIL;
     }
@@ -255,13 +303,7 @@ fn respond_to_query(
             opt.extended_error = extended_error_of(found);
         }
     }
-    let size = match (arrival.transport, &query.edns) {
-        (Transport::Udp, None) => UDP_PLAIN_MAX,
-        (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(settings.udp_payload_max)),
-        _ => STREAM_MAX,
-    }
-    .min(guard::size_max(settings, arrival, query))
-    .min(out.len());
+    let size = room(snapshot, arrival, query, out.len());
     let limit = size - opt.as_ref().map_or(0, ReplyOpt::len).min(size);
     if limit < query.question_end {
         return 0;
@@ -279,6 +321,9 @@ fn respond_to_query(
     counters.rcode(found.rcode);
     if truncated {
         counters.add(Counter::Truncated);
+    }
+    if found.denied.is_some() {
+        counters.add(Counter::DeniedRefused);
     }
     if let Some(policy) = found.policy {
         counters.policy(policy, found.chosen);
@@ -361,21 +406,30 @@ fn extended_error_of(answer: &Answer) -> Option<(u16, &'static str)> {
     if answer.chain_broken {
         return Some((extended_error::OTHER, "the chain of CNAMEs is too long"));
     }
+    if answer.denied.is_some() {
+        return Some((extended_error::PROHIBITED, ""));
+    }
     (answer.rcode == Rcode::REFUSED).then_some((extended_error::NOT_AUTHORITATIVE, ""))
 }
 
 /// Appends the OPT record, whose place is reserved, and completes the header. Returns where the reply ends.
 #[inline(always)]
 fn finish(out: &mut [u8], written: Written, flags: [u8; 2], questions: u16, opt: Option<&ReplyOpt<'_>>) -> usize {
-    let Written { length: at, mut counts } = written;
-    let end = match opt {
-        None => at,
-        Some(opt) if opt.padding_to.is_some() => padded(*opt, at, out.len()).write(out, at),
-        Some(opt) => opt.write(out, at),
+    let written = with_opt(out, written, opt);
+    seal(out, flags, questions, written.counts);
+    written.length
+}
+
+#[inline(always)]
+fn with_opt(out: &mut [u8], mut written: Written, opt: Option<&ReplyOpt<'_>>) -> Written {
+    let Some(opt) = opt else { return written };
+    let at = written.length;
+    written.length = match opt.padding_to {
+        None => opt.write(out, at),
+        Some(_) => padded(*opt, at, out.len()).write(out, at),
     };
-    counts[Section::Additional as usize] += u16::from(end > at);
-    seal(out, flags, questions, counts);
-    end
+    written.counts[Section::Additional as usize] += u16::from(written.length > at);
+    written
 }
 
 fn padded(mut opt: ReplyOpt<'_>, at: usize, limit: usize) -> ReplyOpt<'_> {

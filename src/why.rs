@@ -11,6 +11,7 @@ use crate::health::verdicts;
 use crate::model::Id;
 use crate::moment::Moment;
 use crate::policy::Reason;
+use crate::snapshot::access::Treatment;
 use crate::wire::name::Name;
 use crate::wire::rtype::{Rcode, Type};
 
@@ -23,6 +24,8 @@ pub enum Step {
     Place { place: Place, source: Source },
     /// The zone that answers.
     Zone { name: Name, file: Arc<str>, private: bool },
+    /// The client is kept out: by this network, or because it is in none.
+    Denied { source: IpAddr, rules: String, network: Option<IpNet>, treatment: Treatment },
     /// No zone here has this name.
     NoZone,
     /// The name is delegated from here down.

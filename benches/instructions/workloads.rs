@@ -67,7 +67,8 @@ impl Workload {
             let together = left.min(batch).min(TOGETHER);
             if together == 1 {
                 let (source, packet) = self.packets.get(self.next);
-                let arrival = Arrival { packet, source, transport: Transport::Udp, unix_time: 1_700_000_000 };
+                let arrival =
+                    Arrival { packet, source, listener: None, transport: Transport::Udp, unix_time: 1_700_000_000 };
                 assert!(respond(&self.snapshot, &arrival, &mut self.worker, &mut self.reply) > 12);
                 self.next += 1;
                 left -= 1;
@@ -80,7 +81,8 @@ impl Workload {
             }
             self.worker.look_ahead(&self.snapshot, together);
             for (place, (source, packet)) in packets.into_iter().enumerate().take(together) {
-                let arrival = Arrival { packet, source, transport: Transport::Udp, unix_time: 1_700_000_000 };
+                let arrival =
+                    Arrival { packet, source, listener: None, transport: Transport::Udp, unix_time: 1_700_000_000 };
                 let length = self.worker.reply(&self.snapshot, place, &arrival, &mut self.reply);
                 assert!(length > 12);
             }

@@ -3,6 +3,7 @@
 use super::{Answer, CHAIN_MAX, Chooser, Client, Item, NameAt, Owner, UPSTREAM_TTL, Upstream, What};
 use crate::policy::Seen;
 use crate::snapshot::Snapshot;
+use crate::snapshot::access::Denied;
 use crate::snapshot::image::{Flags, Found, Node, NodeAt, SetAt};
 use crate::snapshot::locate::{Located, locate};
 use crate::snapshot::settings::{AnswerOrder, Any};
@@ -70,6 +71,9 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
     #[inline]
     pub fn go(&mut self) {
         self.tell_client();
+        if let Some(denied) = self.client.denied {
+            return self.refuse(denied);
+        }
         let Some(mut zone) = self.nearest_zone() else {
             self.why.step(|| Step::NoZone);
             self.answer.rcode = Rcode::REFUSED;
@@ -79,6 +83,14 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         for length in 0.. {
             self.answer.zone = Some(zone);
             self.tell_zone(zone);
+            if let Some(denied) = self.denied(zone) {
+                if length == 0 {
+                    return self.refuse(denied);
+                }
+                // What the client may not have of this zone it is told when it asks for it.
+                self.tell_denied(denied);
+                break;
+            }
             match self.one_name(zone, length == 0) {
                 Next::Done => break,
                 Next::Chase if length + 1 >= CHAIN_MAX => {
@@ -105,6 +117,32 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         }
         self.tell_outcome();
         self.why.step(|| Step::Done { rcode: self.answer.rcode });
+    }
+
+    /// Whether the client is kept out of a zone.
+    #[inline]
+    fn denied(&self, zone: ZoneNumber) -> Option<Denied> {
+        let access = self.snapshot.settings.access.as_deref()?;
+        access.at_zone(self.client.source, self.snapshot.image(zone).origin.wire())
+    }
+
+    #[cold]
+    fn refuse(&mut self, denied: Denied) {
+        self.tell_denied(denied);
+        self.answer.rcode = Rcode::REFUSED;
+        self.answer.denied = Some(denied);
+        self.why.step(|| Step::Done { rcode: Rcode::REFUSED });
+    }
+
+    fn tell_denied(&mut self, denied: Denied) {
+        let Some(access) = &self.snapshot.settings.access else { return };
+        let source = self.client.source;
+        self.why.step(|| Step::Denied {
+            source,
+            rules: access.title(denied.by),
+            network: access.rules(denied.by).and_then(|rules| rules.network_of(source)),
+            treatment: denied.treatment,
+        });
     }
 
     /// DS belongs to the parent's side of a cut (RFC 4035, 3.1.4.1): the zone above is asked for it, if it is here.

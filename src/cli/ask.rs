@@ -30,6 +30,9 @@ pub struct Question {
     /// Ask from this VPC, which sees its private zones
     #[arg(long, value_name = "ID")]
     vpc: Option<String>,
+    /// Ask at this address of the server, whose access rules may be others
+    #[arg(long, value_name = "ADDR:PORT")]
+    listener: Option<SocketAddr>,
     #[command(flatten)]
     world: WorldFlags,
     /// Ask a running server through its admin port, with the health it sees. Where it wants a token, put it into
@@ -51,6 +54,7 @@ impl Question {
         text: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<u8> {
         let request = Request::read(&self.name, &self.rtype, self.from.as_deref(), self.vpc.as_deref())?;
+        let request = Request { listener: self.listener, ..request };
         let (told, code) = match self.server {
             Some(server) => (self.ask_server(server, what, more)?, FINE),
             None => {
@@ -83,6 +87,7 @@ impl Question {
         let mut fields = vec![("name", self.name.clone()), ("type", self.rtype.clone())];
         fields.extend(self.from.clone().map(|from| ("from", from)));
         fields.extend(self.vpc.clone().map(|vpc| ("vpc", vpc)));
+        fields.extend(self.listener.map(|listener| ("listener", listener.to_string())));
         fields.extend_from_slice(more);
         let reply = admin_client::get(server, &admin_client::path(what, &fields))?;
         match serde_json::from_slice(&reply) {

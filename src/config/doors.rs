@@ -14,7 +14,7 @@ use super::{
 const STREAMS_MAX: i64 = 65_535;
 
 /// Questions over one connection; HTTP/2 has numbers for two milliards of streams.
-const REQUESTS_MAX: i64 = 1 << 30;
+pub(super) const REQUESTS_MAX: i64 = 1 << 30;
 
 /// Where the encrypted doors are, and what they may take.
 #[derive(Clone, Debug, PartialEq)]

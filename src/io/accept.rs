@@ -1,7 +1,7 @@
 //! Accepts TCP connections, whatever is spoken over them, until the server is to stop.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,26 +12,52 @@ use tokio::time::sleep;
 
 use super::clock::Clock;
 use super::crowd::{Crowd, Seat};
+use super::live::Served;
 use super::proxy::Proxies;
 use super::repeated::Repeated;
 
 /// The longest a listener rests when it cannot accept.
 const REST_MAX: Duration = Duration::from_secs(1);
 
+/// What decides who comes in.
+#[derive(Clone)]
+pub struct Entrance {
+    pub crowd: Arc<Crowd>,
+    pub proxies: Arc<Proxies>,
+    /// Whose settings say who is to find nobody; none: nobody is.
+    pub served: Option<Served>,
+}
+
+/// A connection that came in, and what is known of it.
+pub struct Caller {
+    pub client: IpAddr,
+    /// The address of ours that it came to.
+    pub listener: Option<SocketAddr>,
+    pub seat: Seat,
+}
+
+impl Entrance {
+    /// Whether this client is to find nobody here.
+    pub fn turns_away(&self, client: IpAddr, listener: Option<&SocketAddr>) -> bool {
+        self.served.as_ref().is_some_and(|served| served.turns_away(client, listener))
+    }
+}
+
 /// Gives each connection a seat and runs `converse` on it, with its client's address; a proxy says that first. Returns
 /// once `stop` is true and all have ended.
 pub async fn each<F>(
     listener: TcpListener,
-    crowd: &Arc<Crowd>,
-    proxies: &Arc<Proxies>,
+    entrance: Entrance,
     mut stop: watch::Receiver<bool>,
-    converse: impl Fn(TcpStream, IpAddr, Seat) -> F + Clone + Send + 'static,
+    converse: impl Fn(TcpStream, Caller) -> F + Clone + Send + 'static,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut running = JoinSet::new();
     let mut failures = 0_u32;
     let (clock, mut failing) = (Clock::start(), Repeated::default());
+    let address = listener.local_addr().ok();
+    let Entrance { crowd, proxies, .. } = &entrance;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -46,20 +72,24 @@ pub async fn each<F>(
                 // Without it a reply waits for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
                 if !proxies.expects(source) {
-                    let seat = crowd.admit(Some(source));
-                    running.spawn(converse(stream, source, seat));
+                    if !entrance.turns_away(source, address.as_ref()) {
+                        let seat = crowd.admit(Some(source));
+                        running.spawn(converse(stream, Caller { client: source, listener: address, seat }));
+                    }
                     continue;
                 }
-                let (seat, proxies, converse) = (crowd.admit(None), proxies.clone(), converse.clone());
+                let (seat, entrance, converse) = (crowd.admit(None), entrance.clone(), converse.clone());
                 running.spawn(async move {
                     let client = tokio::select! {
                         biased;
                         () = seat.taken() => return,
-                        client = proxies.client_of(&mut stream, source) => client,
+                        client = entrance.proxies.client_of(&mut stream, source) => client,
                     };
-                    if let Ok(client) = client {
+                    if let Ok(client) = client
+                        && !entrance.turns_away(client, address.as_ref())
+                    {
                         seat.belongs_to(client);
-                        converse(stream, client, seat).await;
+                        converse(stream, Caller { client, listener: address, seat }).await;
                     }
                 });
             }

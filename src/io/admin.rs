@@ -31,6 +31,7 @@ use super::admin_client::TOKEN_VARIABLE;
 use super::doors::Doors;
 use super::health::Health;
 use super::keeper::Saving;
+use super::live::Served;
 use super::proxy::Proxies;
 use crate::respond::counters::Counters;
 
@@ -86,6 +87,7 @@ pub struct Admin {
     /// None where there are no encrypted ones.
     pub doors: Option<Arc<Doors>>,
     pub proxies: Arc<Proxies>,
+    pub served: Served,
     /// Told when somebody wants the folders to be looked at again.
     pub reload: Arc<Notify>,
     pub token: Option<String>,

@@ -1,7 +1,7 @@
 //! Takes the addresses to listen on, all of them or none, and says in one sentence what is in the way.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use anyhow::{Error, Result, anyhow};
 
@@ -9,6 +9,10 @@ use super::{tcp, udp};
 
 /// The port of a fresh clone: one that needs no privilege.
 const PORT: u16 = 5300;
+
+/// Where a fresh clone listens, as far as the machine has these.
+pub const DEFAULT: [SocketAddr; 2] =
+    [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), PORT)];
 
 /// A port that the system chose for TCP may be taken for UDP; then it chooses again, this often.
 const CHOICES_MAX: usize = 16;
@@ -40,7 +44,7 @@ impl Addresses {
                 }
             }
             Addresses::Default => {
-                for address in [(Ipv4Addr::LOCALHOST, PORT).into(), (Ipv6Addr::LOCALHOST, PORT).into()] {
+                for address in DEFAULT {
                     match sockets.add(address, workers) {
                         Ok(()) => {}
                         Err((_, error)) if address.is_ipv6() && is_missing(&error) => {

@@ -121,9 +121,11 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         held: false,
         loads: Arc::default(),
         service: Service::new(Vec::new()),
+        listeners: addresses.iter().copied().chain(encrypted.addresses.iter().map(|&(_, address)| address)).collect(),
     };
     plan.loader.set(running.config.limits, running.settings());
-    let loaded = plan.loader.load()?;
+    let mut loaded = plan.loader.load()?;
+    loaded.problems.append(running.config.regrets.due(&loaded.snapshot, &running.listeners));
     // The watch would tell of every file that the first load opens. What changed meanwhile, a second load finds.
     let folders = plan.loader.folders();
     let eyes = Watch::new(std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).collect());
@@ -156,7 +158,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     });
     let (server, health) = {
         let _inside = runtime.enter();
-        let server = Arc::new(tcp::Server::new(running.config.tcp.clone(), turns).behind(proxies.clone()));
+        let server = tcp::Server::new(running.config.tcp.clone(), turns);
+        let server = Arc::new(server.behind(proxies.clone()).guarded_by(served.clone()));
         let control = running.config.health.control.clone();
         (server, Health::new(control, health_state, served.clone(), prober, seed))
     };
@@ -182,7 +185,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         if let Some((listener, token)) = admin_port {
             let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
             let (doors, proxies) = (doors.clone(), proxies.clone());
-            let admin = Arc::new(Admin { health, counters, loads, doors, proxies, reload, token });
+            let served = served.clone();
+            let admin = Arc::new(Admin { health, counters, loads, doors, proxies, served, reload, token });
             let listener = TcpListener::from_std(listener)?;
             tracing::info!("admin port on {}", listener.local_addr()?);
             tokio::spawn(admin.serve(listener, stopped.clone()));
@@ -388,6 +392,8 @@ struct Control {
     held: bool,
     loads: Arc<Loads>,
     service: Service,
+    /// Every address that is listened on.
+    listeners: Vec<SocketAddr>,
 }
 
 impl Control {
@@ -483,9 +489,12 @@ impl Control {
     /// `failed` is what the routing tests say against it.
     fn publish(&mut self, result: Result<Loaded>, failed: &Problems, served: &Served, health: &Arc<Health>) {
         match result {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                loaded.problems.append(self.config.regrets.due(&loaded.snapshot, &self.listeners));
                 self.report(&loaded, false);
-                let changed = loaded.changed || self.held;
+                // Settings may change alone.
+                let settings = self.settings();
+                let changed = loaded.changed || self.held || *served.load().settings != settings;
                 self.held = changed && failed.errors() > 0;
                 if self.held {
                     self.loads.reloads_failed.fetch_add(1, Ordering::Relaxed);
@@ -496,7 +505,7 @@ impl Control {
                     tracing::error!("routing tests: {count} problems; what was served before is (gate_reload)");
                 } else if changed {
                     // The secrets may have been rotated while it loaded.
-                    let settings = Arc::new(self.settings());
+                    let settings = Arc::new(settings);
                     let upstream = served.load().upstream.clone();
                     health.reload(&Arc::new(loaded.snapshot.with_settings(settings).with_upstream(upstream)));
                 }

@@ -1,7 +1,6 @@
 //! Messages with their length before them, one after the other, over any stream: TCP (RFC 7766) or TLS (RFC 7858).
 
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -9,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Responder;
-use super::crowd::Seat;
+use super::accept::Caller;
 use super::turns::Turns;
 use crate::config::TcpLimits;
 
@@ -25,10 +24,13 @@ const BUFFERED_MAX: usize = 65_536;
 /// Once the server is to stop, queries are still read for so long: those that had come may not have been seen yet.
 pub const LAST_CALL: Duration = Duration::from_millis(50);
 
+/// A client that had all its replies and still sends is listened to for so long: closed at once, the connection would
+/// throw away replies on their way.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Who talks, and with whom.
 pub struct Parties<'a, R> {
-    pub client: IpAddr,
-    pub seat: &'a Seat,
+    pub caller: &'a Caller,
     pub turns: &'a Turns<R>,
     pub limits: &'a TcpLimits,
 }
@@ -38,7 +40,7 @@ impl<R: Responder> Parties<'_, R> {
     pub async fn converse(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, stop: watch::Receiver<bool>) {
         tokio::select! {
             biased;
-            () = self.seat.taken() => {}
+            () = self.caller.seat.taken() => {}
             // However it ended, the client knows as much as we do.
             _ = self.exchange(&mut stream, stop) => {}
         }
@@ -54,6 +56,7 @@ impl<R: Responder> Parties<'_, R> {
         let mut output = Vec::new();
         let mut waiting_since = Instant::now();
         let mut last_call = None;
+        let mut left = self.limits.queries_max;
         loop {
             input.make_room();
             let patience = if input.is_empty() { self.limits.idle } else { self.limits.read };
@@ -77,8 +80,8 @@ impl<R: Responder> Parties<'_, R> {
                 waiting_since = Instant::now();
             }
             while input.has_message() {
-                self.seat.used();
-                self.answer(&mut input, &mut output);
+                self.caller.seat.used();
+                self.answer(&mut input, &mut output, &mut left);
                 // A stream with buffers of its own sends what is flushed.
                 timeout(self.limits.write, async {
                     stream.write_all(&output).await?;
@@ -88,17 +91,32 @@ impl<R: Responder> Parties<'_, R> {
                 output.clear();
                 output.shrink_to(READ_CHUNK);
                 waiting_since = Instant::now();
+                if left == 0 {
+                    return self.leave(stream).await;
+                }
             }
         }
     }
 
-    /// Answers complete messages until there is none left, or enough to write.
-    fn answer(&self, input: &mut Input, output: &mut Vec<u8>) {
-        let mut turn = self.turns.take(self.seat.id());
+    /// Ends a connection whose client may be sending on.
+    async fn leave(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+        timeout(self.limits.write, stream.shutdown()).await??;
+        timeout(FAREWELL, async {
+            while stream.read(&mut [0; 512]).await? > 0 {}
+            Ok(())
+        })
+        .await?
+    }
+
+    /// Answers complete messages until there is none left, or enough to write, or so many are answered.
+    fn answer(&self, input: &mut Input, output: &mut Vec<u8>, left: &mut u64) {
+        let mut turn = self.turns.take(self.caller.seat.id(), self.caller.listener);
         while output.len() < BUFFERED_MAX
+            && *left > 0
             && let Some(message) = input.take_message()
         {
-            let reply = turn.reply(message, self.client);
+            *left -= 1;
+            let reply = turn.reply(message, self.caller.client);
             if !reply.is_empty()
                 && let Ok(prefix) = u16::try_from(reply.len())
             {

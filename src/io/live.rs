@@ -1,7 +1,8 @@
 //! A server's replies: from the snapshot that is being served now.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -12,6 +13,7 @@ use crate::respond::counters::{Counter, Counters};
 use crate::respond::rate_limit::Table;
 use crate::respond::{Arrival, Transport, Worker, respond};
 use crate::snapshot::Snapshot;
+use crate::snapshot::access::Treatment;
 
 /// The snapshot that is being served, swapped whole.
 #[derive(Clone)]
@@ -22,11 +24,14 @@ struct Swapped {
     /// Those that were served before and that somebody may still answer from. To let go of the last of millions of
     /// records takes time, which is not to be a query's.
     retired: Mutex<Vec<Arc<Snapshot>>>,
+    /// Connections of clients that are kept out.
+    turned_away: AtomicU64,
 }
 
 impl Served {
     pub fn new(snapshot: Arc<Snapshot>) -> Served {
-        Served(Arc::new(Swapped { snapshot: ArcSwap::new(snapshot), retired: Mutex::default() }))
+        let (retired, turned_away) = Default::default();
+        Served(Arc::new(Swapped { snapshot: ArcSwap::new(snapshot), retired, turned_away }))
     }
 
     pub fn store(&self, snapshot: Arc<Snapshot>) {
@@ -43,6 +48,22 @@ impl Served {
 
     fn retire(&self, before: Arc<Snapshot>) {
         self.0.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
+    }
+
+    /// Whether whoever comes from here to this address of ours is to find nobody there.
+    pub fn turns_away(&self, source: IpAddr, listener: Option<&SocketAddr>) -> bool {
+        let snapshot = self.load();
+        let denied = snapshot.settings.access.as_ref().and_then(|access| access.at_door(source, listener));
+        let away = denied.is_some_and(|denied| denied.treatment == Treatment::Dropped);
+        if away {
+            self.0.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        away
+    }
+
+    /// How many connections were.
+    pub fn turned_away(&self) -> u64 {
+        self.0.turned_away.load(Ordering::Relaxed)
     }
 
     /// Lets go of what nobody answers from any more. Where that has zones of its own, a thread does it that stands back:
@@ -82,6 +103,8 @@ pub struct Live {
     worker: Worker,
     counters: Arc<Counters>,
     transport: Transport,
+    /// Where what is answered now came to.
+    listener: Option<SocketAddr>,
     unix_time: u32,
 }
 
@@ -95,6 +118,7 @@ impl Live {
             counters: worker.counters(),
             worker,
             transport,
+            listener: None,
             unix_time: clock::unix_seconds(),
         }
     }
@@ -122,6 +146,10 @@ impl Live {
 }
 
 impl Responder for Live {
+    fn listen_at(&mut self, listener: Option<SocketAddr>) {
+        self.listener = listener;
+    }
+
     fn begin(&mut self) {
         let newest = self.served.load();
         if !Arc::ptr_eq(newest, &self.snapshot) {
@@ -132,7 +160,8 @@ impl Responder for Live {
     }
 
     fn respond(&mut self, message: &[u8], source: IpAddr, reply: &mut [u8]) -> usize {
-        let arrival = Arrival { packet: message, source, transport: self.transport, unix_time: self.unix_time };
+        let &mut Live { transport, unix_time, .. } = self;
+        let arrival = Arrival { packet: message, source, listener: self.listener.as_ref(), transport, unix_time };
         respond(&self.snapshot, &arrival, &mut self.worker, reply)
     }
 
@@ -145,7 +174,8 @@ impl Responder for Live {
     }
 
     fn reply(&mut self, place: usize, message: &[u8], source: IpAddr, reply: &mut [u8]) -> usize {
-        let arrival = Arrival { packet: message, source, transport: self.transport, unix_time: self.unix_time };
+        let &mut Live { transport, unix_time, .. } = self;
+        let arrival = Arrival { packet: message, source, listener: self.listener.as_ref(), transport, unix_time };
         self.worker.reply(&self.snapshot, place, &arrival, reply)
     }
 }

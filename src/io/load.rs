@@ -128,6 +128,7 @@ impl Loader {
             cookie_secrets: None,
             rate_limit: RateLimit::default(),
             udp_max_without_cookie: 0,
+            access: None,
             ..settings.clone()
         };
         if self.limits != limits || rendered(&self.settings) != rendered(&settings) {

@@ -35,10 +35,13 @@ pub mod udp;
 pub mod upstream;
 pub mod watch;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What a server loop asks for the reply to a message; one for each thread and transport.
 pub trait Responder: Send {
+    /// What comes from here on came to this address of ours.
+    fn listen_at(&mut self, _listener: Option<SocketAddr>) {}
+
     /// Comes before each batch of messages: whatever they share (the snapshot, the time) is looked up here, once.
     fn begin(&mut self);
 

@@ -15,7 +15,7 @@ mod tests;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -27,12 +27,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 pub use awake::Awake;
 use awake::Start;
 pub use fetch::{Fetched, Unfetched};
 
+use super::clock::Clock;
+use super::repeated::Repeated;
 use super::sys;
 use crate::health::checker::Checker;
 use crate::health::finding::{BodyFailure, Failure, Finding, Latency, NameFailure, Outcome};
@@ -46,6 +48,9 @@ const STATUS_LINE_MAX: usize = 1024;
 
 /// More header lines than this don't fit `HEADERS_MAX` in any sensible way; ours.
 const HEADER_LINES_MAX: usize = 1024;
+
+/// Where this machine has no file left to ask with, it is tried again after this; ours.
+const FILES_REST: Duration = Duration::from_secs(1);
 
 /// How long each phase may take (3.3.2).
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +91,9 @@ pub struct Prober {
     names: names::Names,
     tls: tls::Tls,
     awake: Arc<Awake>,
+    clock: Clock,
+    /// Times that no file was left.
+    starving: Mutex<Repeated>,
 }
 
 /// A probe on its way.
@@ -101,7 +109,8 @@ struct Probe<'a> {
 impl Prober {
     pub fn new(limits: Limits, options: Options) -> Result<Prober, rustls::Error> {
         let (names, tls) = (names::Names::new(&options.resolvers), tls::Tls::new()?);
-        Ok(Prober { limits, names, tls, options, awake: Arc::default() })
+        let (clock, starving) = (Clock::start(), Mutex::default());
+        Ok(Prober { limits, names, tls, options, awake: Arc::default(), clock, starving })
     }
 
     /// Its limits do not count the time of which this says that it was lost.
@@ -109,7 +118,21 @@ impl Prober {
         Prober { awake, ..self }
     }
 
+    /// An endpoint that there is no file to ask with is not known to be at fault: it is asked later.
+    async fn until_files_are_left(&self) {
+        while let Err(error) = TcpSocket::new_v4()
+            && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+        {
+            let told = self.starving.lock().unwrap_or_else(PoisonError::into_inner).again(self.clock.now());
+            if let Some(times) = told {
+                tracing::error!(%error, times, "health checks wait for a file; raise the limit (ulimit -n)");
+            }
+            sleep(FILES_REST).await;
+        }
+    }
+
     pub async fn probe(&self, id: &str, endpoint: &Endpoint, checker: &Checker) -> Outcome {
+        self.until_files_are_left().await;
         let begin = Instant::now();
         let latency = Latency::default();
         let mut probe = Probe { prober: self, endpoint, checker, id, resolved: None, latency };

@@ -1,7 +1,7 @@
 //! Proxies that speak for their clients: from their networks a PROXY header is expected, from elsewhere none is read.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -75,6 +75,10 @@ pub struct Behind<R> {
 }
 
 impl<R: Responder> Responder for Behind<R> {
+    fn listen_at(&mut self, listener: Option<SocketAddr>) {
+        self.responder.listen_at(listener);
+    }
+
     fn begin(&mut self) {
         self.responder.begin();
     }

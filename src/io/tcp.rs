@@ -8,8 +8,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::accept::Entrance;
 use super::crowd::Crowd;
 use super::framed::Parties;
+use super::live::Served;
 use super::proxy::Proxies;
 use super::turns::Turns;
 use super::{Responder, accept};
@@ -22,20 +24,27 @@ const BACKLOG: i32 = 1024;
 pub struct Server<R> {
     limits: TcpLimits,
     turns: Turns<R>,
-    crowd: Arc<Crowd>,
-    proxies: Arc<Proxies>,
+    entrance: Entrance,
 }
 
 impl<R: Responder + 'static> Server<R> {
     /// There must be at least one responder; one for each thread that runs connections keeps them from waiting.
     pub fn new(limits: TcpLimits, responders: Vec<R>) -> Server<R> {
         let crowd = Crowd::new(limits.connections_max, limits.client_max);
-        Server { limits, turns: Turns::new(responders), crowd, proxies: Arc::default() }
+        let entrance = Entrance { crowd, proxies: Arc::default(), served: None };
+        Server { limits, turns: Turns::new(responders), entrance }
     }
 
     /// From these a PROXY header is expected.
-    pub fn behind(self, proxies: Arc<Proxies>) -> Server<R> {
-        Server { proxies, ..self }
+    pub fn behind(mut self, proxies: Arc<Proxies>) -> Server<R> {
+        self.entrance.proxies = proxies;
+        self
+    }
+
+    /// Whoever is to find nobody here, as the settings of these say, does not.
+    pub fn guarded_by(mut self, served: Served) -> Server<R> {
+        self.entrance.served = Some(served);
+        self
     }
 
     /// Lets go of what the responders keep between batches.
@@ -45,12 +54,11 @@ impl<R: Responder + 'static> Server<R> {
 
     /// Accepts and serves connections until `stop` turns true, then answers the queries that had come by then.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
-        let (crowd, proxies) = (self.crowd.clone(), self.proxies.clone());
-        accept::each(listener, &crowd, &proxies, stop.clone(), move |stream, client, seat| {
+        accept::each(listener, self.entrance.clone(), stop.clone(), move |stream, caller| {
             let (server, stop) = (self.clone(), stop.clone());
             async move {
                 let Server { turns, limits, .. } = &*server;
-                Parties { client, seat: &seat, turns, limits }.converse(stream, stop).await;
+                Parties { caller: &caller, turns, limits }.converse(stream, stop).await;
             }
         })
         .await;
@@ -218,6 +226,22 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn a_connection_that_asked_enough_has_its_replies_and_ends() {
+        with_server(TcpLimits { queries_max: 3, ..TcpLimits::default() }, |server, _| {
+            let mut client = connect(server);
+            // More than may be asked: what comes too late must not cost the replies before it.
+            client.write_all(&ask(40_000, 1).repeat(1000)).unwrap();
+            for _ in 0..3 {
+                expect(&mut client, 40_000, 1);
+            }
+            assert_eq!(client.read(&mut [0]).unwrap(), 0, "an end in good order");
+            let mut again = connect(server);
+            again.write_all(&ask(1, 2)).unwrap();
+            expect(&mut again, 1, 2);
+        });
     }
 
     /// Sends until the other side has closed.

@@ -1,6 +1,6 @@
 //! Connections take turns at a few responders, each with room for the longest reply.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Responder;
@@ -26,11 +26,12 @@ impl<R: Responder> Turns<R> {
         Turns { responders: responders.into_iter().map(with_room).collect() }
     }
 
-    /// The turn of a connection, by its number. Its responder begins a batch.
-    pub fn take(&self, connection: u64) -> MutexGuard<'_, Turn<R>> {
+    /// The turn of a connection, by its number. Its responder begins a batch of what came to this address.
+    pub fn take(&self, connection: u64, listener: Option<SocketAddr>) -> MutexGuard<'_, Turn<R>> {
         let at = (connection % self.responders.len() as u64) as usize;
         // A panic elsewhere leaves a responder that starts anew with the next message.
         let mut turn = self.responders[at].lock().unwrap_or_else(PoisonError::into_inner);
+        turn.responder.listen_at(listener);
         turn.responder.begin();
         turn
     }
@@ -38,7 +39,7 @@ impl<R: Responder> Turns<R> {
     /// Lets go of what the responders keep between batches.
     pub fn housekeep(&self) {
         for number in 0..self.responders.len() as u64 {
-            drop(self.take(number));
+            drop(self.take(number, None));
         }
     }
 }

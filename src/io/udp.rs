@@ -10,6 +10,8 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::Responder;
+use super::clock::Clock;
+use super::repeated::Repeated;
 use super::sys::{self, Batch, Wait};
 use crate::respond::TOGETHER;
 
@@ -64,20 +66,19 @@ fn socket_for(address: SocketAddr) -> io::Result<Socket> {
 pub fn serve(socket: &UdpSocket, responder: &mut impl Responder, stop: &AtomicBool) {
     let wildcard = socket.local_addr().is_ok_and(|address| address.ip().is_unspecified());
     let mut batch = Batch::new(wildcard);
-    let mut failing = false;
+    let (clock, mut failing) = (Clock::start(), Repeated::default());
+    responder.listen_at(socket.local_addr().ok());
     while !stop.load(Ordering::Relaxed) {
         match batch.receive(socket.as_fd(), Wait::ForOne) {
             Ok(count) => {
                 answer(&mut batch, count, responder);
                 batch.send(socket.as_fd());
-                failing = false;
             }
             Err(error) if is_timeout(&error) => responder.begin(),
             Err(error) => {
-                if !failing {
-                    tracing::error!(%error, "UDP socket fails; trying on");
+                if let Some(times) = failing.again(clock.now()) {
+                    tracing::error!(%error, times, "UDP socket fails; trying on");
                 }
-                failing = true;
                 thread::sleep(FAILURE_REST);
             }
         }

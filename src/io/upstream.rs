@@ -14,10 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::clock::Clock;
+use super::repeated::Repeated;
 use crate::dice::Seeded;
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
-use crate::snapshot::upstream::{Outside, TARGETS_MAX, Upstream};
+use crate::snapshot::upstream::{DATA_MAX, Outside, TARGETS_MAX, Upstream};
 use crate::upstream::{News, Outcome, Refresh};
 use crate::wire::hash::HashKey;
 
@@ -50,6 +51,9 @@ pub struct Asking {
     dice: Seeded,
     /// The log line that said what stays unresolved; the same is not said again.
     told: String,
+    /// Names that cannot be resolved any more, and that can be again.
+    failing: Repeated,
+    answering: Repeated,
 }
 
 impl Asking {
@@ -64,6 +68,8 @@ impl Asking {
             clock: Clock::start(),
             dice: Seeded::new(seed),
             told: String::new(),
+            failing: Repeated::default(),
+            answering: Repeated::default(),
         }
     }
 
@@ -143,10 +149,17 @@ impl Asking {
         };
         let Outside { name, rtype } = outside;
         match self.refresh.heard(outside, outcome, self.clock.now(), &mut self.dice) {
+            // Where one cannot be resolved, thousands may not be.
             Some(News::Failing) => {
-                tracing::warn!(%error, "upstream: {name} {rtype} cannot be resolved; what is known of it stays");
+                if let Some(names) = self.failing.again(self.clock.now()) {
+                    tracing::warn!(%error, names, "upstream: {name} {rtype} cannot be resolved; what is known stays");
+                }
             }
-            Some(News::Answering) => tracing::info!("upstream: {name} {rtype} is resolved again"),
+            Some(News::Answering) => {
+                if let Some(names) = self.answering.again(self.clock.now()) {
+                    tracing::info!(names, "upstream: {name} {rtype} is resolved again");
+                }
+            }
             None => {}
         }
     }
@@ -199,10 +212,10 @@ async fn ask(resolver: &TokioResolver, outside: &Outside) -> Result<Outcome, Str
             let ttl = found.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
             let records = found.answers().iter().filter(|record| record.record_type() == rtype);
             let data = records.map(|record| data(&record.data)).collect::<Result<Vec<_>, _>>()?;
-            if data.is_empty() {
-                Err("the answer has no such records".into())
-            } else {
-                Ok(Outcome::Records { ttl, data })
+            match data.iter().map(Vec::len).sum::<usize>() {
+                0 => Err("the answer has no such records".into()),
+                length if length > DATA_MAX => Err(format!("the answer's {length} bytes are more than {DATA_MAX}")),
+                _ => Ok(Outcome::Records { ttl, data }),
             }
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {

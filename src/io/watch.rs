@@ -47,6 +47,8 @@ pub struct Watch {
     depth: RecursiveMode,
     watcher: Option<RecommendedWatcher>,
     watched: HashSet<PathBuf>,
+    /// How many folders could not be.
+    unwatched: usize,
     seen: Arc<Seen>,
     /// When to look without being told.
     poll: Instant,
@@ -99,7 +101,8 @@ impl Watch {
                 None
             }
         };
-        let mut watch = Watch { folders, depth, watcher, watched: HashSet::new(), seen, poll: Instant::now() };
+        let mut watch =
+            Watch { folders, depth, watcher, watched: HashSet::new(), unwatched: 0, seen, poll: Instant::now() };
         watch.look();
         watch
     }
@@ -158,6 +161,7 @@ impl Watch {
             RecursiveMode::Recursive => within(&self.folders),
             RecursiveMode::NonRecursive => self.folders.clone(),
         };
+        let mut unwatched = Vec::new();
         for path in places(&self.folders).into_iter().map(|(parent, _)| parent).chain(folders) {
             if self.watched.contains(&path) {
                 continue;
@@ -166,8 +170,16 @@ impl Watch {
                 Ok(()) => _ = self.watched.insert(path),
                 // It may come; the folder above it is watched.
                 Err(_) if !path.exists() => {}
-                Err(error) => tracing::warn!(%error, path = %path.display(), "cannot watch this folder"),
+                Err(error) => unwatched.push((path, error)),
             }
+        }
+        // They are looked at anew with each change; what is so for long was said.
+        let before = std::mem::replace(&mut self.unwatched, unwatched.len());
+        if let Some((path, error)) = unwatched.first()
+            && before != unwatched.len()
+        {
+            let (path, folders) = (path.display(), unwatched.len());
+            tracing::warn!(%error, %path, folders, "cannot watch; changes there are found later");
         }
     }
 }

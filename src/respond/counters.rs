@@ -24,10 +24,13 @@ pub enum Counter {
     LimitSlipped,
     LimitLeaked,
     LimitDryRun,
+    /// Messages of clients that are kept out: refused, or passed over.
+    DeniedRefused,
+    DeniedDropped,
 }
 
 /// The names of `Counter`, in their order.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 15] = [
     "udp",
     "tcp",
     "tls",
@@ -41,6 +44,8 @@ pub const NAMES: [&str; 13] = [
     "limit-slipped",
     "limit-leaked",
     "limit-dry-run",
+    "denied-refused",
+    "denied-dropped",
 ];
 /// … of them, those that are transports.
 pub const TRANSPORTS: [Counter; 6] =

@@ -3,6 +3,7 @@
 //! A snapshot never changes: whoever answers holds one, and a change of zones, geography or health makes another that
 //! shares what stayed the same.
 
+pub mod access;
 mod across;
 pub mod ahead;
 mod behind;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::access::Access;
 use super::rate_limit::RateLimit;
 use crate::policy::Unlisted;
 use crate::wire::cookie::Secrets;
@@ -42,6 +43,8 @@ pub struct Settings {
     /// The largest reply over UDP to who shows no valid cookie: a forged source makes no more of it.
     pub udp_max_without_cookie: u16,
     pub rate_limit: RateLimit,
+    /// Who may ask; none: everybody.
+    pub access: Option<Box<Access>>,
     /// The CHAOS text of `version.bind` and `version.server`; none: REFUSED. At most `CHAOS_TEXT_MAX` bytes.
     pub chaos_version: Option<Box<str>>,
     /// The CHAOS text of `hostname.bind` and `id.server`; none: REFUSED. At most `CHAOS_TEXT_MAX` bytes.
@@ -113,6 +116,7 @@ impl Settings {
             udp_payload_max: UDP_PAYLOAD_MODERN,
             udp_max_without_cookie: u16::MAX,
             rate_limit: RateLimit::default(),
+            access: None,
             chaos_version: Some(concat!("fingerpost ", env!("CARGO_PKG_VERSION")).into()),
             chaos_identity: None,
             ecs_from: EcsFrom::Everyone,

@@ -18,6 +18,10 @@ use crate::wire::rtype::Type;
 /// So many names outside are kept up to date; more would keep a resolver busier than clients keep us. Ours.
 pub const TARGETS_MAX: usize = 10_000;
 
+/// The data of one name and type; no load balancer has so many addresses, and all of these names together take no more
+/// than 40 MB. Ours.
+pub const DATA_MAX: usize = 4096;
+
 /// RFC 8767, 4: what has outlived its TTL is handed on for 30 seconds at a time.
 pub const STALE_TTL: u32 = 30;
 

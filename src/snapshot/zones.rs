@@ -8,6 +8,7 @@ use super::image::{ZoneImage, home};
 use crate::model::Id;
 use crate::model::zone::Visibility;
 use crate::wire::hash::{HashKey, Hashes};
+use crate::wire::name::Name;
 use crate::wire::query::QueryName;
 
 /// A zone by its number in a snapshot.
@@ -286,6 +287,11 @@ impl Zones {
             number = entry.next;
         }
         None
+    }
+
+    /// Whether a zone has this name, in lower case.
+    pub fn has(&self, origin: &Name, key: &HashKey) -> bool {
+        self.first_at(origin.wire(), key.of(origin.wire())).is_some()
     }
 
     /// The first entry of a name.

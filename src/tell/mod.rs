@@ -9,7 +9,7 @@ mod steps;
 mod text;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub struct Request {
     pub rtype: Type,
     pub from: Option<From>,
     pub vpc: Option<Id>,
+    /// The address that is asked, whose access rules may be others.
+    pub listener: Option<SocketAddr>,
 }
 
 /// Where a client is.
@@ -112,7 +114,7 @@ impl Request {
             return Err(Refused::NotAQuestion(rtype));
         }
         let from = from.map(str::parse).transpose()?;
-        Ok(Request { name, rtype, from, vpc: vpc.map(Id::from) })
+        Ok(Request { name, rtype, from, vpc: vpc.map(Id::from), listener: None })
     }
 
     fn query(&self) -> Query {
@@ -143,6 +145,9 @@ impl Request {
                 Client { network, rule: ClientRule::ClientSubnet, ..Client::at(snapshot, NOBODY_NAMED) }
             }
         };
+        if let Some(access) = &snapshot.settings.access {
+            client.denied = access.at_door(client.source, self.listener.as_ref());
+        }
         if let Some(id) = &self.vpc {
             client.vpc = Some(snapshot.vpc_named(id).ok_or_else(|| Refused::UnknownVpc {
                 id: id.to_string(),

@@ -9,6 +9,7 @@ use crate::answer::CHAIN_MAX;
 use crate::geo::geography::Source;
 use crate::geo::place::{Place, text as code};
 use crate::snapshot::Snapshot;
+use crate::snapshot::access::Treatment;
 use crate::why::{ClientRule, Step, TtlRule, Unhealthy};
 
 /// A step, told. The words never change; fields may join.
@@ -64,6 +65,18 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
             let kind = if *private { ", private" } else { "" };
             let fields = json!({ "zone": name.to_string(), "file": &**file, "private": private });
             ("zone", format!("{name} of {file}{kind}"), fields)
+        }
+        Step::Denied { source, rules, network, treatment } => {
+            let because = match network {
+                Some(network) => format!("{source} is in {network}, which {rules} denies"),
+                None => format!("{source} is in no network that {rules} allows"),
+            };
+            let (treatment, what) = match treatment {
+                Treatment::Refused => ("refuse", ""),
+                Treatment::Dropped => ("drop", ": it gets no reply"),
+            };
+            let fields = json!({ "source": source, "rules": rules, "network": network, "denied": treatment });
+            ("denied", format!("{because}{what}"), fields)
         }
         Step::NoZone => ("no-zone", "no zone here has the name".to_string(), json!({})),
         Step::Cut { name } => {

@@ -26,7 +26,7 @@ impl Explanation {
         let mut out = String::new();
         for told in &self.steps {
             let style = match told.step.as_str() {
-                "out" | "nobody-healthy" | "nobody-chosen" | "no-target" | "too-deep" => OUT,
+                "denied" | "out" | "nobody-healthy" | "nobody-chosen" | "no-target" | "too-deep" => OUT,
                 "choose" => CHOSEN,
                 "answer" => {
                     self.answer_text(width, &mut out);

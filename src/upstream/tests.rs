@@ -193,7 +193,7 @@ fn ask(snapshot: &Snapshot, name: &str, rtype: Type) -> String {
     query.set_edns(Edns::new());
     let packet = query.to_vec().unwrap();
     let source = IpAddr::from([198, 51, 100, 7]);
-    let arrival = Arrival { packet: &packet, source, transport: Transport::Udp, unix_time: 0 };
+    let arrival = Arrival { packet: &packet, source, listener: None, transport: Transport::Udp, unix_time: 0 };
     let mut reply = [0; 1232];
     let length = respond(snapshot, &arrival, &mut Worker::new(1), &mut reply);
     let reply = Message::from_vec(&reply[..length]).unwrap();

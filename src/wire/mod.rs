@@ -13,6 +13,7 @@ pub mod query_name;
 pub mod rdata;
 pub mod response;
 pub mod rtype;
+pub mod tsig;
 
 #[cfg(test)]
 mod judged_by_hickory;

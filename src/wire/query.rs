@@ -5,7 +5,7 @@
 //! | packet                                               | reply                                   |
 //! |------------------------------------------------------|-----------------------------------------|
 //! | shorter than a header, or itself a response          | silence, lest two servers answer forever |
-//! | opcode other than QUERY                              | NOTIMP                                  |
+//! | opcode other than QUERY                              | NOTIMP; signed, NOTAUTH                 |
 //! | no question, but a cookie option (RFC 7873, 5.4)     | a cookie, and nothing else              |
 //! | otherwise not one question (RFC 9619)                | FORMERR                                 |
 //! | cut short, overlong, or with bytes left over         | FORMERR                                 |
@@ -13,7 +13,7 @@
 //! | answers or authority (but for the SOA of an IXFR)    | FORMERR                                 |
 //! | two OPTs, an OPT below a name, a bad option          | FORMERR                                 |
 //! | an EDNS version above 0                              | BADVERS                                 |
-//! | a TSIG, last of all                                  | NOTAUTH: there are no keys here         |
+//! | a TSIG, last of all                                  | NOTAUTH: there are no keys here ([`Tsig`]) |
 //! | a type that nobody can ask for                       | FORMERR or NOTIMP, see [`unaskable`]    |
 //!
 //! TC, AA, RA, Z, AD and the response code of a query mean nothing, and are ignored.
@@ -22,6 +22,7 @@ use super::edns::{Cookie, Edns};
 use super::name::{LABEL_MAX, NAME_MAX};
 pub use super::query_name::QueryName;
 use super::rtype::{Class, Rcode, Type};
+use super::tsig::Tsig;
 
 /// RFC 1035, 4.1.1: a message begins with 12 bytes of header.
 pub const HEADER: usize = 12;
@@ -43,8 +44,8 @@ pub struct Query {
     pub rtype: Type,
     pub class: Class,
     pub edns: Option<Edns>,
-    /// Whether the query is signed (RFC 8945).
-    pub tsig: bool,
+    /// With what the query is signed, if it is.
+    pub tsig: Option<Tsig>,
 }
 
 /// What is due to a packet.
@@ -58,7 +59,7 @@ pub enum Read {
     Silence,
     /// A reply with this code, the header and the question (where it was whole) echoed.
     ///
-    /// NOTAUTH means a TSIG: RFC 8945, 5.2.1 asks for a reply that carries an unsigned TSIG with error BADKEY.
+    /// NOTAUTH means a TSIG; the reply carries one, too.
     Refuse(Rcode),
 }
 
@@ -80,7 +81,7 @@ impl Query {
             rtype: Type(0),
             class: Class(0),
             edns: None,
-            tsig: false,
+            tsig: None,
         }
     }
 
@@ -98,7 +99,7 @@ impl Query {
         self.checking_disabled = flags_low & 0x10 != 0;
         self.question_end = HEADER;
         self.edns = None;
-        self.tsig = false;
+        self.tsig = None;
         let counts = Counts::read(counts);
         if self.opcode != OPCODE_QUERY || counts.questions() != 1 {
             return self.read_unusual(packet, counts);
@@ -120,7 +121,10 @@ impl Query {
             if counts.questions() == 1
                 && let Ok(at) = self.read_question(packet)
             {
-                let _ = self.read_sections(packet, at, counts);
+                // A signature comes before all else (RFC 8945, 5.2).
+                if self.read_sections(packet, at, counts).is_ok() && self.tsig.is_some() {
+                    return Read::Refuse(Rcode::NOTAUTH);
+                }
             }
             return Read::Refuse(Rcode::NOTIMP);
         }
@@ -175,7 +179,9 @@ impl Query {
             match record.rtype {
                 Type::OPT => self.read_opt(&record)?,
                 // RFC 8945, 5.1: a TSIG anywhere but at the very end, and so a second one, is an error.
-                Type::TSIG if left == 0 => self.tsig = true,
+                Type::TSIG if left == 0 => {
+                    self.tsig = Some(Tsig::read(packet, at, &record).ok_or(Rcode::FORMERR)?);
+                }
                 Type::TSIG => return Err(Rcode::FORMERR),
                 _ => {}
             }
@@ -199,7 +205,7 @@ impl Query {
         if self.edns.as_ref().is_some_and(|edns| edns.version > 0) {
             return Err(Rcode::BADVERS);
         }
-        if self.tsig {
+        if self.tsig.is_some() {
             return Err(Rcode::NOTAUTH);
         }
         match unaskable(self.rtype) {
@@ -263,7 +269,7 @@ impl Counts {
 pub(super) struct Record<'a> {
     owner_is_root: bool,
     pub rtype: Type,
-    class: u16,
+    pub class: u16,
     pub ttl: [u8; 4],
     pub data: &'a [u8],
     pub end: usize,
@@ -454,7 +460,7 @@ pub(super) mod tests {
         let a = "0001 0001 00000000 0004 c0000201";
         let soa = "0006 0001 00000000 0016 00 00 00000001 00000002 00000003 00000004 00000005";
         let opt = "00 0029 0200 00000000 0000";
-        let tsig = "01 'k 00 00fa 00ff 00000000 0000";
+        let tsig = "01 'k 00 00fa 00ff 00000000 0011 00 0000 00000000 012c 0000 0001 0000 0000";
         let long_owner = format!("{} 00", format!("3f '{} ", "x".repeat(63)).repeat(4));
         for (what, rtype, answers_authorities, additionals, records, expected, edns) in [
             ("an answer", "0001", "0001 0000", 0, format!("00 {a}"), FORMERR, false),
@@ -518,6 +524,15 @@ pub(super) mod tests {
             ("RFC 8945 5.1: a TSIG at the end", "0001", "0000 0000", 1, tsig.into(), NOTAUTH, false),
             ("RFC 8945 5.1: a TSIG behind OPT", "0001", "0000 0000", 2, format!("{opt} {tsig}"), NOTAUTH, true),
             ("RFC 8945 5.1: a TSIG before OPT", "0001", "0000 0000", 2, format!("{tsig} {opt}"), FORMERR, false),
+            (
+                "RFC 8945 5.2: a TSIG that says nothing",
+                "0001",
+                "0000 0000",
+                1,
+                "00 00fa 00ff 00000000 0000".into(),
+                FORMERR,
+                false,
+            ),
             ("RFC 8945 5.1: two TSIGs", "0001", "0000 0000", 2, format!("{tsig} {tsig}"), FORMERR, false),
             ("other additional records", "0001", "0000 0000", 2, format!("c00c {a} 01 'b c00c {a}"), QUERY, false),
             ("RFC 2931: a SIG(0)", "0001", "0000 0000", 1, "00 0018 00ff 00000000 0000".into(), QUERY, false),
@@ -577,7 +592,7 @@ pub(super) mod tests {
     #[test]
     fn nothing_is_left_of_the_query_before() {
         let full = bytes(
-            "abcd 0110 0001 0000 0000 0002 | 03 'www 07 'example 00 001c 0003 | 00 0029 04d0 00008000 000c 000a 0008 0102030405060708 | 00 00fa 00ff 00000000 0000",
+            "abcd 0110 0001 0000 0000 0002 | 03 'www 07 'example 00 001c 0003 | 00 0029 04d0 00008000 000c 000a 0008 0102030405060708 | 00 00fa 00ff 00000000 0011 00 0000 00000000 0000 0000 0001 0000 0000",
         );
         for text in [
             "0001 0000 0001 0000 0000 0000 | 01 'a 00 0001 0001",

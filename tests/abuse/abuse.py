@@ -5,9 +5,10 @@
     python3 tests/abuse/abuse.py target/release/fingerpost overload
 
 The server has one worker on processor 0, attackers run on the others. Good clients ask every 10 ms, alternately over
-UDP and TCP, from a network of their own, and wait for a second. Nothing leaves the machine.
+UDP and TCP (or TLS, where that is attacked), from a network of their own, and wait for a second. Nothing leaves the
+machine.
 """
-import argparse, json, multiprocessing as mp, os, random, selectors, socket, statistics, struct, subprocess, sys
+import argparse, json, multiprocessing as mp, os, random, socket, ssl, statistics, struct, subprocess, sys
 import tempfile, time, urllib.request
 
 ZONE = "$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n" + "".join(
@@ -38,7 +39,8 @@ def udp_flood(server, packets, rate, until, sent):
             count += 1
         if due < 1:
             time.sleep(0.0002)
-    sent.value += count
+    with sent.get_lock():
+        sent.value += count
 
 
 def tcp_flood(server, until, opened):
@@ -83,8 +85,98 @@ def slowloris(server, until, opened):
         time.sleep(0.5)
 
 
-def good_client(server, until, out):
+def slow_readers(server, until, opened):
+    """Holds 200 connections that ask for long answers as fast as they can, and take a byte of them now and then."""
+    text = query("example.com", 16)
+    text, held = struct.pack(">H", len(text)) + text, []
+    while time.monotonic() < until:
+        while len(held) < 200:
+            one = socket.socket()
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            one.bind((f"127.66.{len(held) % 256}.{1 + len(held) // 256}", 0))
+            one.settimeout(1)
+            try:
+                one.connect(server)
+            except OSError:
+                break
+            one.setblocking(False)
+            held.append([one, 0])
+            opened.value += 1
+        for entry in list(held):
+            try:
+                send_many(entry, text)
+            except BlockingIOError:
+                pass
+            except OSError:
+                held.remove(entry)
+                continue
+            try:
+                entry[0].recv(1)
+            except OSError:
+                pass
+        time.sleep(0.01)
+
+
+def send_many(entry, text):
+    """Sends a text over and over, from where it was left off; returns how often."""
+    sent = entry[0].send((text * 101)[entry[1]:])
+    times, entry[1] = divmod(entry[1] + sent, len(text))
+    return times
+
+
+def tcp_queries(server, until, asked):
+    """Asks over 20 connections as fast as the replies come."""
+    text = struct.pack(">H", 33) + query("www.example.com")
+    held = []
+    for number in range(20):
+        one = socket.create_connection(server)
+        one.setblocking(False)
+        held.append([one, 0])
+    while time.monotonic() < until:
+        for entry in held:
+            try:
+                asked.value += send_many(entry, text)
+            except OSError:
+                pass
+            try:
+                entry[0].recv(1 << 16)
+            except OSError:
+                pass
+
+
+def tls_context():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def handshakes(server, until, opened):
+    """Begins one TLS handshake after the other, lets the server sign, and says no more."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    hello = tls_context().wrap_bio(incoming, outgoing)
+    try:
+        hello.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    hello, held = outgoing.read(), []
+    while time.monotonic() < until:
+        one = socket.socket()
+        one.settimeout(0.05)
+        try:
+            one.bind((f"127.66.{random.randrange(256)}.{random.randrange(1, 255)}", 0))
+            one.connect(server)
+            one.send(hello)
+            opened.value += 1
+            held.append(one)
+        except OSError:
+            one.close()
+        if len(held) > 400:
+            held.pop(0).close()
+
+
+def good_client(server, until, out, context=None):
     """Asks alternately over UDP and TCP; the times of replies, and how many there were none of."""
+    plain, encrypted = server if context else (server, None)
     times, lost, turn = {"udp": [], "tcp": []}, {"udp": 0, "tcp": 0}, 0
     # A resolver keeps what it was told: it doesn't ask for one name all the time.
     packets = [query(f"w{number}.example.com") for number in range(10)]
@@ -96,7 +188,9 @@ def good_client(server, until, out):
             client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if how == "udp" else socket.SOCK_STREAM)
             client.settimeout(1)
             client.bind((GOOD, 0))
-            client.connect(server)
+            client.connect(encrypted if context and how == "tcp" else plain)
+            if context and how == "tcp":
+                client = context.wrap_socket(client)
             client.send(packet if how == "udp" else struct.pack(">H", len(packet)) + packet)
             reply = client.recv(512)
             times[how].append(time.monotonic() - begin) if len(reply) > 2 else None
@@ -142,21 +236,22 @@ def start(binary, settings):
     os.makedirs(f"{folder}/zones")
     open(f"{folder}/zones/example.com.zone", "w").write(ZONE)
     free = []
-    for _ in range(2):
+    for _ in range(3):
         one = socket.socket()
         one.bind(("127.0.0.1", 0))
         free.append(one)
     ports = [one.getsockname()[1] for one in free]
     for one in free:
         one.close()
-    open(f"{folder}/fingerpost.toml", "w").write(settings)
+    open(f"{folder}/fingerpost.toml", "w").write(settings.replace("TLS_PORT", str(ports[2])))
     command = ["taskset", "-c", "0", os.path.abspath(binary), "serve", "--workers", "1",
                "--listen", f"127.0.0.1:{ports[0]}", "--admin", f"127.0.0.1:{ports[1]}"]
     child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=open(f"{folder}/log", "w"))
     for _ in range(200):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/metrics", timeout=1).read()
-            return child, ("127.0.0.1", ports[0]), f"127.0.0.1:{ports[1]}", folder
+            servers = ("127.0.0.1", ports[0]), ("127.0.0.1", ports[2])
+            return child, servers, f"127.0.0.1:{ports[1]}", folder
         except OSError:
             time.sleep(0.05)
     sys.exit(f"the server does not start: {open(f'{folder}/log').read()}")
@@ -166,9 +261,25 @@ def flood(packets, rate=None):
     return lambda server, until, count: udp_flood(server, packets, rate, until, count)
 
 
+def malformed(packet):
+    """A query with some bytes changed, one cut short, or one that says that more records follow."""
+    packet = bytearray(packet)
+    kind = random.randrange(3)
+    if kind == 0:
+        for _ in range(3):
+            packet[random.randrange(len(packet))] = random.randrange(256)
+        packet[2] &= 0x7f
+    elif kind == 1:
+        del packet[random.randrange(12, len(packet)):]
+    else:
+        packet[4 + 2 * random.randrange(4) + 1] += 1
+    return bytes(packet)
+
+
 TAKEN, DROPPED = "fingerpost_queries_total", "fingerpost_rate_limited_total{action=\"dropped"
 ON = "rate_limit = \"on\"\n"
 NAMES = [query(f"{random.getrandbits(48):x}.example.com") for _ in range(20000)]
+MALFORMED = [malformed(packet) for packet in NAMES]
 GARBAGE = [os.urandom(random.randrange(1, 300)) for _ in range(20000)]
 ATTACKS = {
     "nothing": ("", None),
@@ -177,21 +288,28 @@ ATTACKS = {
     "ANY": ("any = \"full\"\nudp_payload_max = 4096\n", flood([query("example.com", 255)])),
     "the same, limited ": ("any = \"full\"\nudp_payload_max = 4096\n" + ON, flood([query("example.com", 255)])),
     "garbage": ("", flood(GARBAGE)),
+    "malformed queries": ("", flood(MALFORMED)),
+    "kept out": ("[access]\ndeny = [\"127.66.0.0/16\"]\ndenied = \"drop\"\n", flood(NAMES)),
     "TCP connections": ("", tcp_flood),
-    "slowloris": ("", slowloris),
+    "TCP queries": ("", tcp_queries),
+    "slow writers": ("", slowloris),
+    "slow readers": ("", slow_readers),
+    "TLS handshakes": ("listen_tls = \"127.0.0.1:TLS_PORT\"\nself_signed = true\n", handshakes),
 }
 
 
 def attack(binary, name, seconds):
     settings, attacker = ATTACKS[name]
-    child, server, admin, folder = start(binary, settings)
+    child, (server, encrypted), admin, folder = start(binary, settings)
+    context = tls_context() if name.startswith("TLS") else None
+    attacked, asked = (encrypted, (server, encrypted)) if context else (server, server)
     others = set(range(1, os.cpu_count())) or {0}
     os.sched_setaffinity(0, others)
     before, until = memory(child.pid), time.monotonic() + seconds
     answered, dropped = metric(admin, TAKEN), metric(admin, DROPPED)
     count, good, admins = mp.Value("q", 0), mp.Queue(), mp.Queue()
-    attackers = [mp.Process(target=attacker, args=(server, until, count))] if attacker else []
-    watchers = [mp.Process(target=good_client, args=(server, until, good)),
+    attackers = [mp.Process(target=attacker, args=(attacked, until, count))] if attacker else []
+    watchers = [mp.Process(target=good_client, args=(asked, until, good, context)),
                 mp.Process(target=admin_client, args=(admin, until, admins))]
     for process in attackers + watchers:
         process.start()
@@ -201,7 +319,7 @@ def attack(binary, name, seconds):
     # How soon a good client has its answer once the flood is over.
     begin = time.monotonic()
     after = mp.Queue()
-    good_client(server, begin + 0.5, after)
+    good_client(asked, begin + 0.5, after, context)
     (recovered, lost_after) = after.get()
     received, dropped = metric(admin, TAKEN) - answered, metric(admin, DROPPED) - dropped
     row = {
@@ -228,7 +346,7 @@ def spin(until):
 def overload(binary, seconds):
     """How much is answered when half, all and twice of what can be is asked. So that an attacker in Python
     can ask for more than can be answered, the server shares its processor with ten programs that are always busy."""
-    child, server, admin, _ = start(binary, "")
+    child, (server, _), admin, _ = start(binary, "")
     os.sched_setaffinity(0, set(range(1, os.cpu_count())) or {0})
     steps = [None, 0.5, 1, 2, 0.5]
     busy = [mp.Process(target=spin, args=(time.monotonic() + 2 * len(steps) * (seconds + 1),)) for _ in range(10)]

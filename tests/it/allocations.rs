@@ -5,6 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use fingerpost::config::Config;
 use fingerpost::geo::{GeoFile, Geography};
 use fingerpost::io::folder;
 use fingerpost::model::Limits;
@@ -57,7 +58,12 @@ fn no_answer_allocates() {
     let loaded = folder::load(&root.join("zones"), Limits::Route53, &|_, _| {}).expect("the sample zones");
     let zones: Vec<_> = loaded.zones.into_iter().filter_map(|zone| zone.built).map(|zone| zone.data).collect();
     let places = std::fs::read(root.join("geo/places.csv")).expect("places.csv");
-    let profiles = [Settings::modern(), Settings::route53()];
+    let rules = "[access]\ndeny = [\"192.0.2.0/24\"]\n[access.listener.\"192.0.2.53:53\"]\nallow = [\"198.51.100.0/24\"]\n\
+                 [access.zone.\"example.com\"]\nallow = [\"198.51.100.7\"]\n";
+    let (guarded, _) = Config::read(rules, "rules", std::path::Path::new(""));
+    assert!(guarded.settings.access.is_some());
+    let listener = "192.0.2.53:53".parse().expect("an address");
+    let profiles = [Settings::modern(), Settings::route53(), guarded.settings];
     for settings in profiles {
         let secrets = Secrets { current: [7; 16], previous: None };
         let settings = Settings { cookie_secrets: Some(secrets), ..settings };
@@ -98,9 +104,13 @@ fn no_answer_allocates() {
         for (name, rtype) in asked {
             for options in [&[][..], &cookie, &both] {
                 let packet = packet(name, rtype, options);
-                for transport in [Transport::Udp, Transport::Tcp] {
-                    let source = "198.51.100.7".parse().expect("an address");
-                    let arrival = Arrival { packet: &packet, source, transport, unix_time: 1_700_000_000 };
+                let clients = ["198.51.100.7", "198.51.100.8", "192.0.2.1"];
+                for (transport, source) in
+                    [Transport::Udp, Transport::Tcp].into_iter().flat_map(|one| clients.map(|client| (one, client)))
+                {
+                    let source = source.parse().expect("an address");
+                    let listener = Some(&listener);
+                    let arrival = Arrival { packet: &packet, source, listener, transport, unix_time: 1_700_000_000 };
                     let before = ALLOCATIONS.with(Cell::get);
                     let length = respond(&snapshot, &arrival, &mut worker, &mut out);
                     let after = ALLOCATIONS.with(Cell::get);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::Version;
 
 use crate::doors::{
-    Certificate, Https, PATIENCE, Server, ask_quic, ask_tls, block_on, connect_quic, connect_tls, get, query,
+    Certificate, Https, PATIENCE, Server, ask_quic, ask_tls, block_on, connect_quic, connect_tls, framed, get, query,
     quic_client, send_h3, trusting,
 };
 
@@ -195,6 +195,20 @@ fn half_open_handshakes_and_noise_at_the_quic_door_harm_nobody() {
 #[test]
 fn half_open_handshakes_and_noise_at_the_h3_door_harm_nobody() {
     harmless_over_quic("h3", |server| server.h3);
+}
+
+#[test]
+fn a_client_that_takes_no_replies_is_given_up() {
+    let certificate = Certificate::new();
+    let server = Server::start("tcp_write_seconds = 1\nencrypted_idle_seconds = 3600\n", &certificate);
+    block_on(async {
+        use tokio::io::AsyncWriteExt;
+        let mut greedy = connect_tls(server.tls, trusting(&[&certificate], "dot")).await;
+        let many = framed(&question()).repeat(1000);
+        // Its replies fill every buffer on the way, then its questions do, then it is cut off.
+        while greedy.write_all(&many).await.is_ok() && greedy.flush().await.is_ok() {}
+        GoodClients::new(&server, &certificate).await.ask().await;
+    });
 }
 
 #[test]

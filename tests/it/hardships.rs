@@ -159,6 +159,35 @@ fn without_files_left_it_answers_over_udp_and_takes_tcp_again_later() {
     assert!(told <= 2, "told {told} times");
 }
 
+#[test]
+fn without_files_left_endpoints_are_not_blamed() {
+    let server = Server::start(":", "127.0.0.1:0");
+    let files = |most: &str| {
+        let (process, limit) = (server.child.id().to_string(), format!("--nofile={most}:4096"));
+        assert!(
+            Command::new("prlimit").args(["--pid", &process, &limit]).status().is_ok_and(|status| status.success())
+        );
+    };
+    files("4");
+    let begin = Instant::now();
+    while server.told("health checks wait for a file") == 0 {
+        assert!(begin.elapsed() < PATIENCE, "{}", server.log());
+        std::thread::yield_now();
+    }
+    assert_eq!(ask_udp(server.address, "www"), WWW);
+    files("4096");
+    // Now it is asked, and only now is there something that went wrong.
+    loop {
+        let state = admin_client::get(server.admin, "/health/one").expect("a reply");
+        let state: Value = serde_json::from_slice(&state).expect("JSON");
+        if state["last"].is_object() {
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{state}");
+    }
+    assert_eq!(server.told("health checks wait for a file"), 1, "{}", server.log());
+}
+
 /// Set for the process that has a network of its own.
 const INSIDE: &str = "FINGERPOST_TEST_NETWORK";
 

@@ -1,5 +1,6 @@
 //! What proves the server right, in one binary.
 
+mod access;
 mod agreement;
 mod allocations;
 mod chance;
@@ -35,6 +36,7 @@ mod sha1;
 mod signed;
 mod simulation;
 mod sockets;
+mod supply;
 mod telling;
 mod text;
 mod tidy;

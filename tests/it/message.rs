@@ -205,7 +205,8 @@ impl Reader<'_> {
             *edns = Some(Edns { size: class, version, dnssec: high & 0x80 != 0, options });
             return Ok(None);
         }
-        if class != Class::IN.0 && class != Class::CHAOS.0 {
+        let is_signature = rtype == Type::TSIG && class == Class::ANY.0;
+        if class != Class::IN.0 && class != Class::CHAOS.0 && !is_signature {
             return Err(format!("a record of class {class}"));
         }
         let mut rdata = Vec::new();

@@ -9,9 +9,9 @@
 //! | `setting KEY=VALUE` | changes a setting |
 //! | `down ID`, `up ID`, `auto ID` | forces the verdict on a health check, or no longer does |
 //! | `problems` | what is wrong with the files as they stand |
-//! | `odds NAME TYPE …` | the exact odds, as the command line prints them: `--from ADDRESS|NETWORK`, `--vpc ID`, `--json` |
+//! | `odds NAME TYPE …` | the exact odds, as the command line prints them: `--from ADDRESS|NETWORK`, `--vpc ID`, `--listener ADDRESS:PORT`, `--json` |
 //! | `explain NAME TYPE …` | every step, likewise; also `--seed N`, which is 1 where nothing is said |
-//! | `dig NAME TYPE …` | asks: `+do`, `+edns`, `+bufsize=N`, `+tcp`, `+nsid`, `+subnet=NETWORK`, `+cookie=HEX`, `from=ADDRESS` |
+//! | `dig NAME TYPE …` | asks: `+do`, `+edns`, `+bufsize=N`, `+tcp`, `+nsid`, `+subnet=NETWORK`, `+cookie=HEX`, `from=ADDRESS`, `at=ADDRESS:PORT` |
 //!
 //! A paragraph is a block; `#` lines say what it shows. The world lasts from block to block. It is a folder like any
 //! operator's, read as the server reads it.
@@ -175,13 +175,14 @@ impl World {
         let qtype = Type::parse(qtype).ok_or_else(|| format!("{qtype} is no type"))?;
         let mut ask = Ask::new(&name, qtype);
         let mut source = IpAddr::from([198, 51, 100, 7]);
-        let mut transport = Transport::Udp;
+        let (mut transport, mut listener) = (Transport::Udp, None);
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             let bad = || format!("{word} can't be understood");
             let edns = |ask: &mut Ask| ask.edns.get_or_insert(Edns { size: 1232, ..Edns::default() }).clone();
             match key {
                 "+tcp" => transport = Transport::Tcp,
+                "at" => listener = Some(value.parse().map_err(|_| bad())?),
                 "from" => source = value.parse().map_err(|_| bad())?,
                 "+edns" => ask.edns = Some(edns(&mut ask)),
                 "+do" => ask.edns = Some(Edns { dnssec: true, ..edns(&mut ask) }),
@@ -200,7 +201,7 @@ impl World {
                 _ => return Err(bad()),
             }
         }
-        match self.server().ask_from(&ask.packet(), transport, source) {
+        match self.server().ask_at(listener.as_ref(), &ask.packet(), transport, source) {
             None => writeln!(out, "{name} {qtype}: silence").expect("strings take all"),
             Some(packet) => write!(out, "{name} {qtype}: {}", shown(&Reply::read(&packet)?)).expect("strings take all"),
         }
@@ -218,12 +219,16 @@ struct Asked {
 impl Asked {
     fn read(argument: &str) -> Result<Asked, String> {
         let (mut plain, mut from, mut vpc, mut seed, mut json) = (Vec::new(), None, None, 1, false);
+        let mut listener = None;
         let mut words = argument.split_whitespace();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word {
                 "--from" => from = Some(value()?),
                 "--vpc" => vpc = Some(value()?),
+                "--listener" => {
+                    listener = Some(value()?.parse().map_err(|_| "a listener is an address and port".to_string())?);
+                }
                 "--seed" => seed = value()?.parse().map_err(|_| "a seed is a number".to_string())?,
                 "--json" => json = true,
                 _ => plain.push(word),
@@ -235,7 +240,7 @@ impl Asked {
             _ => return Err(format!("{argument:?} is not NAME and TYPE")),
         };
         let request = Request::read(name, rtype, from, vpc).map_err(|refused| refused.to_string())?;
-        Ok(Asked { request, seed, json })
+        Ok(Asked { request: Request { listener, ..request }, seed, json })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server as the tests talk to it: zones in, packets in, packets out. No socket.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -84,7 +84,18 @@ impl Server {
     }
 
     pub fn ask_from(&mut self, packet: &[u8], transport: Transport, source: IpAddr) -> Option<Vec<u8>> {
-        let arrival = Arrival { packet, source, transport, unix_time: NOW };
+        self.ask_at(None, packet, transport, source)
+    }
+
+    /// Asks at an address of the server's.
+    pub fn ask_at(
+        &mut self,
+        listener: Option<&SocketAddr>,
+        packet: &[u8],
+        transport: Transport,
+        source: IpAddr,
+    ) -> Option<Vec<u8>> {
+        let arrival = Arrival { packet, source, listener, transport, unix_time: NOW };
         match respond(&self.snapshot, &arrival, &mut self.worker, &mut self.reply) {
             0 => None,
             length => Some(self.reply[..length].to_vec()),

@@ -1,5 +1,8 @@
 //! Settings as scenarios and golden packets change them: `key=value`, one at a time.
 
+use std::path::Path;
+
+use fingerpost::config::Config;
 use fingerpost::policy::Unlisted;
 use fingerpost::snapshot::settings::{AnswerOrder, Any, EcsFrom, GeoproximityFormula, Settings};
 use fingerpost::wire::cookie::Secrets;
@@ -63,6 +66,14 @@ pub fn change(settings: &mut Settings, setting: &str) -> Result<(), String> {
                 "everyone" => EcsFrom::Everyone,
                 _ => EcsFrom::Networks(networks.map_err(|_| no())?),
             }
+        }
+        // As fingerpost.toml has it, in one line.
+        "access" => {
+            let (config, problems) = Config::read(setting, "setting", Path::new(""));
+            if let Some(problem) = problems.iter().next() {
+                return Err(problem.to_string());
+            }
+            settings.access = config.settings.access;
         }
         "unlisted_location" => {
             settings.unlisted_location = match value {

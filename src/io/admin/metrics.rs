@@ -71,6 +71,14 @@ fn text(admin: &Admin) -> String {
         let labels = format!("action=\"{action}\"");
         text.line("fingerpost_rate_limited_total", &labels, sum(&|counters| counters.get(counter)));
     }
+    text.head("fingerpost_denied_total", "counter", "Messages and connections kept out by access, by what was done.");
+    for (action, count) in [
+        ("refused", sum(&|counters| counters.get(Counter::DeniedRefused))),
+        ("dropped", sum(&|counters| counters.get(Counter::DeniedDropped))),
+        ("closed", admin.served.turned_away()),
+    ] {
+        text.line("fingerpost_denied_total", &format!("action=\"{action}\""), count);
+    }
     text.head("fingerpost_replies_total", "counter", "Replies, by response code.");
     for (at, (rcode, _)) in Counters::default().rcodes().enumerate() {
         let count = sum(&|counters| counters.rcodes().nth(at).map_or(0, |(_, count)| count));

@@ -250,14 +250,19 @@ fn fields(query: Option<&str>) -> Result<Fields, Reply> {
 
 fn request(fields: &Fields, more: &[&str]) -> Result<Request, Reply> {
     let bad = |what: String| Reply::error(StatusCode::BAD_REQUEST, what);
-    let known = ["name", "type", "from", "vpc"];
+    let known = ["name", "type", "from", "vpc", "listener"];
     if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str()) && !more.contains(&key.as_str())) {
         return Err(bad(format!("there is no field {key:?} here; see /openapi.json")));
     }
     let field = |key: &str| fields.get(key).map(String::as_str);
     let name = field("name").ok_or_else(|| bad("say which name, as ?name=www.example.com".into()))?;
-    Request::read(name, field("type").unwrap_or("A"), field("from"), field("vpc"))
-        .map_err(|refused| bad(refused.to_string()))
+    let listener = match field("listener").map(str::parse) {
+        None => None,
+        Some(Ok(listener)) => Some(listener),
+        Some(Err(_)) => return Err(bad("listener is not an address and port, like 192.0.2.53:53".into())),
+    };
+    let request = Request::read(name, field("type").unwrap_or("A"), field("from"), field("vpc"));
+    Ok(Request { listener, ..request.map_err(|refused| bad(refused.to_string()))? })
 }
 
 fn told<T: Serialize>(told: Result<T, tell::Refused>) -> Result<Value, Reply> {

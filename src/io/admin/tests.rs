@@ -60,12 +60,13 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
     let served = crate::io::live::Served::new(Arc::new(snapshot));
     let prober = Prober::new(probe::Limits::default(), probe::Options::default()).unwrap();
     let state = State::open(folder).unwrap();
-    let health = Health::new(Settings::default(), Some(state), served, prober, 1);
+    let health = Health::new(Settings::default(), Some(state), served.clone(), prober, 1);
     Arc::new(Admin {
         health,
         counters: vec![Arc::default()],
         doors: None,
         proxies: Arc::default(),
+        served,
         loads: Arc::default(),
         reload: Arc::default(),
         token: token.map(String::from),

@@ -9,6 +9,7 @@
 //! | POST of more than a message can have          | 413                        |
 //! | POST of another type                          | 415                        |
 //! | POST that takes too long                      | 408                        |
+//! | anything, while others' messages take all room| 503                        |
 //! | what DNS is silent to (a reply, a torn header)| 400                        |
 //! | anything else                                 | 200, whatever the RCODE is |
 
@@ -18,6 +19,7 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMa
 use hyper::{Method, Response, StatusCode, Uri};
 
 use super::Visit;
+use super::under_way::Unread;
 use crate::io::live::Live;
 use crate::io::turns::{MESSAGE_MAX, Turns};
 use crate::wire::freshness::freshness;
@@ -71,8 +73,10 @@ fn is_dns_message(headers: &HeaderMap) -> bool {
 /// The response to a message.
 pub fn response(visit: &Visit, turns: &Turns<Live>, message: &[u8]) -> Response<Bytes> {
     visit.asked();
-    let mut turn = turns.take(visit.seat.id());
-    let reply = Bytes::copy_from_slice(turn.reply(message, visit.client));
+    let mut turn = visit.turn(turns);
+    let Some(reply) = visit.doors.under_way.reply(turn.reply(message, visit.caller.client)) else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE);
+    };
     let personal = turn.responder.is_personal();
     drop(turn);
     if reply.is_empty() {
@@ -90,6 +94,14 @@ pub fn response(visit: &Visit, turns: &Turns<Live>, message: &[u8]) -> Response<
         headers.insert(CACHE_CONTROL, keep);
     }
     response
+}
+
+/// The status that says why a question was not read.
+pub fn unread(why: Unread) -> StatusCode {
+    match why {
+        Unread::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        Unread::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 /// A response that only says why there is no other.

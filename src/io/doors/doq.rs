@@ -7,13 +7,14 @@
 //! | asks for a keepalive, which is for TCP (5.5.2)             | the same                                       |
 //! | sends what is no question (4.3.3)                          | the same                                       |
 //! | takes its question back, or lets us wait for its end       | nothing on that stream                         |
+//! | asks while others' messages take all room                  | that stream reset with DOQ_INTERNAL_ERROR      |
 //! | has to make room for others                                | the connection closed with DOQ_EXCESSIVE_LOAD  |
 //! | asked what one connection may, or the server ends          | its answers, then DOQ_NO_ERROR                 |
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Connection, ReadToEndError, RecvStream, SendStream, VarInt};
+use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -21,12 +22,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::super::framed::{LAST_CALL, PREFIX};
 use super::super::turns::MESSAGE_MAX;
 use super::Visit;
+use super::under_way::{Question, Unread};
 
 pub const ALPN: [&str; 1] = ["doq"];
 
 /// RFC 9250, 8.4.
 const NO_ERROR: VarInt = VarInt::from_u32(0);
 const PROTOCOL_ERROR: VarInt = VarInt::from_u32(2);
+const INTERNAL_ERROR: VarInt = VarInt::from_u32(1);
 const REQUEST_CANCELLED: VarInt = VarInt::from_u32(3);
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 
@@ -43,7 +46,7 @@ pub async fn converse(connection: Connection, visit: Arc<Visit>, mut stop: watch
         let last = last_call.unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
-            () = visit.seat.taken() => return connection.close(EXCESSIVE_LOAD, b"make room for others"),
+            () = visit.caller.seat.taken() => return connection.close(EXCESSIVE_LOAD, b"make room for others"),
             Some(answered) = running.join_next() => match answered {
                 Ok(Err(Violation(rule))) => {
                     visit.doors.counts.quic_violation();
@@ -77,23 +80,42 @@ async fn answer(visit: Arc<Visit>, mut send: SendStream, receive: RecvStream) ->
 
 async fn exchange(visit: &Visit, send: &mut SendStream, mut receive: RecvStream) -> Result<(), Violation> {
     let patience = &visit.doors.framed;
-    let bytes = match timeout(patience.read, receive.read_to_end(PREFIX + MESSAGE_MAX)).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(ReadToEndError::TooLong)) => return Err(Violation("more than one message on a stream")),
+    let mut question = visit.doors.under_way.question(PREFIX);
+    let no_more = match timeout(patience.read, read(&mut receive, &mut question)).await {
+        Ok(Ok(true)) => None,
         // Taken back, or the connection is gone.
-        Ok(Err(ReadToEndError::Read(_))) => return Ok(()),
-        Err(_) => {
-            let _ = receive.stop(REQUEST_CANCELLED);
-            let _ = send.reset(REQUEST_CANCELLED);
-            return Ok(());
-        }
+        Ok(Ok(false)) => return Ok(()),
+        Ok(Err(Unread::TooLong)) => return Err(Violation("more than one message on a stream")),
+        Ok(Err(Unread::NoRoom)) => Some(INTERNAL_ERROR),
+        Err(_) => Some(REQUEST_CANCELLED),
     };
-    let reply = reply(visit, &bytes)?;
+    if let Some(code) = no_more {
+        let _ = receive.stop(code);
+        let _ = send.reset(code);
+        return Ok(());
+    }
+    let reply = reply(visit, question.bytes())?;
+    drop(question);
+    let Some(reply) = visit.doors.under_way.reply(&reply) else {
+        let _ = send.reset(INTERNAL_ERROR);
+        return Ok(());
+    };
     // A client that doesn't want it any more, or doesn't take it, goes without.
     if let Ok(Ok(())) = timeout(patience.write, send.write_all(&reply)).await {
         let _ = send.finish();
     }
     Ok(())
+}
+
+/// Reads a stream to its end. False: it has no end.
+async fn read(receive: &mut RecvStream, question: &mut Question) -> Result<bool, Unread> {
+    loop {
+        match receive.read_chunk(PREFIX + MESSAGE_MAX, true).await {
+            Ok(Some(chunk)) => question.push(&chunk.bytes)?,
+            Ok(None) => return Ok(true),
+            Err(_) => return Ok(false),
+        }
+    }
 }
 
 /// The framed reply to a framed question.
@@ -110,8 +132,8 @@ fn reply(visit: &Visit, bytes: &[u8]) -> Result<Vec<u8>, Violation> {
         return Err(Violation("the message ID is not 0"));
     }
     visit.asked();
-    let mut turn = visit.doors.quic.take(visit.seat.id());
-    let reply = turn.reply(message, visit.client);
+    let mut turn = visit.turn(&visit.doors.quic);
+    let reply = turn.reply(message, visit.caller.client);
     let Some(length) = u16::try_from(reply.len()).ok().filter(|length| *length > 0) else {
         return Err(Violation("this is no question"));
     };

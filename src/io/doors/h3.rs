@@ -10,8 +10,8 @@ use quinn::{Connection, VarInt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::super::turns::MESSAGE_MAX;
 use super::doh::{self, Asked};
+use super::under_way::{Question, Unread};
 use super::{FAREWELL, HEADERS_MAX, Visit};
 
 pub const ALPN: [&str; 1] = ["h3"];
@@ -34,7 +34,7 @@ pub async fn converse(connection: Connection, visit: Arc<Visit>, mut stop: watch
         let last = farewell.unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
-            () = visit.seat.taken() => return close(Code::H3_EXCESSIVE_LOAD),
+            () = visit.caller.seat.taken() => return close(Code::H3_EXCESSIVE_LOAD),
             () = sleep_until(last), if farewell.is_some() => return close(Code::H3_NO_ERROR),
             request = requests.accept() => match request {
                 Ok(Some(resolver)) => _ = tokio::spawn(answer(visit.clone(), resolver)),
@@ -57,35 +57,35 @@ async fn answer(visit: Arc<Visit>, resolver: Resolver) {
     let asked = doh::question(&visit.doors.path, request.method(), request.uri(), request.headers());
     let response = match asked {
         Ok(Asked::Message(message)) => doh::response(&visit, &visit.doors.h3, &message),
-        Ok(Asked::Body) => match timeout(patience.read, body(&mut stream)).await {
-            Ok(Some(message)) => doh::response(&visit, &visit.doors.h3, &message),
-            Ok(None) => doh::refusal(StatusCode::PAYLOAD_TOO_LARGE),
-            Err(_) => doh::refusal(StatusCode::REQUEST_TIMEOUT),
-        },
+        Ok(Asked::Body) => {
+            let mut question = visit.doors.under_way.question(0);
+            match timeout(patience.read, read(&mut stream, &mut question)).await {
+                Ok(Ok(())) => doh::response(&visit, &visit.doors.h3, question.bytes()),
+                Ok(Err(why)) => doh::refusal(doh::unread(why)),
+                Err(_) => doh::refusal(StatusCode::REQUEST_TIMEOUT),
+            }
+        }
         Err(status) => doh::refusal(status),
     };
     let _ = timeout(patience.write, send(&mut stream, response)).await;
     // A client that still ends its request would otherwise be told that something is wrong with it.
-    if !matches!(timeout(patience.read, body(&mut stream)).await, Ok(Some(_))) {
+    let mut rest = visit.doors.under_way.question(0);
+    if !matches!(timeout(patience.read, read(&mut stream, &mut rest)).await, Ok(Ok(()))) {
         stream.stop_sending(Code::H3_NO_ERROR);
     }
 }
 
-/// The whole body; none if it is longer than a message can be.
-async fn body(stream: &mut Stream) -> Option<Vec<u8>> {
-    let mut message = Vec::new();
+/// Reads the whole body, or as much of it as comes.
+async fn read(stream: &mut Stream, question: &mut Question) -> Result<(), Unread> {
     while let Ok(Some(mut part)) = stream.recv_data().await {
         while part.has_remaining() {
             let chunk = part.chunk();
-            message.extend_from_slice(chunk);
+            question.push(chunk)?;
             let length = chunk.len();
             part.advance(length);
-            if message.len() > MESSAGE_MAX {
-                return None;
-            }
         }
     }
-    Some(message)
+    Ok(())
 }
 
 async fn send(stream: &mut Stream, response: Response<Bytes>) -> Result<(), h3::error::StreamError> {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -21,6 +21,7 @@ use super::super::turns::MESSAGE_MAX;
 use super::beside::{Beside, Together};
 use super::counts::Door;
 use super::doh::{self, Asked};
+use super::under_way::Question;
 use super::{Doors, FAREWELL, HEADERS_MAX, Visit};
 
 const H2: &str = "h2";
@@ -29,20 +30,19 @@ pub const ALPN: [&str; 2] = [H2, "http/1.1"];
 /// Streams that a client opened and took back before we looked; more are an attack (CVE-2023-44487). As hyper has it.
 const PENDING_RESETS_MAX: usize = 20;
 
-/// What one connection keeps of replies that its client doesn't take yet: a few of the longest.
+/// What one stream keeps of a reply that its client doesn't take yet: a few of the longest.
 const SEND_BUFFER_MAX: usize = 4 * MESSAGE_MAX;
 
 /// Header lines over HTTP/1.1; ours.
 const HEADER_LINES_MAX: usize = 64;
 
 pub async fn serve(doors: Arc<Doors>, acceptor: TlsAcceptor, listener: TcpListener, stop: watch::Receiver<bool>) {
-    let (crowd, proxies) = (doors.crowd.clone(), doors.proxies.clone());
-    accept::each(listener, &crowd, &proxies, stop.clone(), move |stream, client, seat| {
+    accept::each(listener, doors.entrance.clone(), stop.clone(), move |stream, caller| {
         let (doors, acceptor, mut stop) = (doors.clone(), acceptor.clone(), stop.clone());
         async move {
-            let shaken = doors.shake_hands(Door::Https, &acceptor, stream, &seat, &mut stop).await;
+            let shaken = doors.shake_hands(Door::Https, &acceptor, stream, &caller.seat, &mut stop).await;
             let Some(stream) = shaken else { return };
-            let visit = Arc::new(Visit::new(doors, client, seat));
+            let visit = Arc::new(Visit::new(doors, caller));
             converse(&visit, stream, stop).await;
         }
     })
@@ -60,7 +60,7 @@ fn builder(doors: &Doors, beside: Beside) -> Builder<Beside> {
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_send_buf_size(SEND_BUFFER_MAX)
         .initial_stream_window_size(window)
-        .initial_connection_window_size(4 * window);
+        .initial_connection_window_size(2 * window);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -97,7 +97,7 @@ async fn converse(visit: &Arc<Visit>, stream: TlsStream<TcpStream>, mut stop: wa
     loop {
         tokio::select! {
             biased;
-            () = visit.seat.taken() => return,
+            () = visit.caller.seat.taken() => return,
             // However it ended, the client knows as much as we do.
             _ = poll_fn(|context| together.poll(context)) => return,
             _ = stop.wait_for(|stop| *stop), if !ending => ending = true,
@@ -124,16 +124,24 @@ async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<Bytes> {
     match doh::question(&doors.path, request.method(), request.uri(), request.headers()) {
         Ok(Asked::Message(message)) => doh::response(visit, &doors.https, &message),
         Ok(Asked::Body) => {
-            let body = Limited::new(request.into_body(), MESSAGE_MAX).collect();
-            match timeout(doors.framed.read, body).await {
-                Ok(Ok(body)) => doh::response(visit, &doors.https, &body.to_bytes()),
-                Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                    doh::refusal(StatusCode::PAYLOAD_TOO_LARGE)
-                }
-                Ok(Err(_)) => doh::refusal(StatusCode::BAD_REQUEST),
+            let mut question = doors.under_way.question(0);
+            match timeout(doors.framed.read, read(request.into_body(), &mut question)).await {
+                Ok(Ok(())) => doh::response(visit, &doors.https, question.bytes()),
+                Ok(Err(status)) => doh::refusal(status),
                 Err(_) => doh::refusal(StatusCode::REQUEST_TIMEOUT),
             }
         }
         Err(status) => doh::refusal(status),
     }
+}
+
+/// Reads the whole body.
+async fn read(mut body: Incoming, question: &mut Question) -> Result<(), StatusCode> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        if let Some(piece) = frame.data_ref() {
+            question.push(piece).map_err(doh::unread)?;
+        }
+    }
+    Ok(())
 }

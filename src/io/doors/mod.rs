@@ -13,10 +13,10 @@ mod https;
 pub mod open;
 mod quic;
 mod tls;
+mod under_way;
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -27,10 +27,11 @@ use tokio_rustls::server::TlsStream;
 
 use self::certificate::Certificate;
 use self::counts::{Counts, Door, Handshake};
-use super::crowd::{Crowd, Seat};
+use self::under_way::UnderWay;
+use super::accept::{Caller, Entrance};
+use super::crowd::Seat;
 use super::live::Live;
-use super::proxy::Proxies;
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 use crate::config::{DoorLimits, TcpLimits};
 
 /// Headers of a request, in bytes. A question of a thousand bytes in a URL fits, and a browser's cookies; ours.
@@ -46,8 +47,8 @@ pub struct Doors {
     framed: TcpLimits,
     /// Where DNS over HTTP is.
     path: Box<str>,
-    crowd: Arc<Crowd>,
-    proxies: Arc<Proxies>,
+    entrance: Entrance,
+    under_way: UnderWay,
     pub counts: Counts,
     pub certificate: Arc<Certificate>,
     tls: Turns<Live>,
@@ -66,7 +67,7 @@ impl Doors {
 
     /// Connections that are open, and that were closed to make room for others.
     pub fn connections(&self) -> (usize, u64) {
-        (self.crowd.count(), self.crowd.closed_for_room())
+        (self.entrance.crowd.count(), self.entrance.crowd.closed_for_room())
     }
 
     /// Shakes hands over TCP.
@@ -99,8 +100,7 @@ impl Doors {
 /// One connection that takes questions side by side: who it is, and how long it has been of no use.
 struct Visit {
     doors: Arc<Doors>,
-    client: IpAddr,
-    seat: Seat,
+    caller: Caller,
     began: Instant,
     /// Milliseconds after `began` of the last question or answer.
     active_at: AtomicU64,
@@ -108,9 +108,14 @@ struct Visit {
 }
 
 impl Visit {
-    fn new(doors: Arc<Doors>, client: IpAddr, seat: Seat) -> Visit {
+    fn new(doors: Arc<Doors>, caller: Caller) -> Visit {
         let (active_at, questions) = Default::default();
-        Visit { doors, client, seat, began: Instant::now(), active_at, questions }
+        Visit { doors, caller, began: Instant::now(), active_at, questions }
+    }
+
+    /// The turn of this connection.
+    fn turn<'t>(&self, turns: &'t Turns<Live>) -> MutexGuard<'t, Turn<Live>> {
+        turns.take(self.caller.seat.id(), self.caller.listener)
     }
 
     fn touch(&self) {
@@ -120,7 +125,7 @@ impl Visit {
     /// A whole question has come.
     fn asked(&self) {
         self.questions.fetch_add(1, Ordering::Relaxed);
-        self.seat.used();
+        self.caller.seat.used();
         self.touch();
     }
 

@@ -11,9 +11,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificate::{Certificate, Files, Fingerprints};
 use super::counts::{Counts, Door};
+use super::under_way::UnderWay;
 use super::{Doors, doq, h3, https, quic, tls};
 use crate::config;
 use crate::config::TcpLimits;
+use crate::io::accept::Entrance;
 use crate::io::bind::{self, Wanted};
 use crate::io::crowd::Crowd;
 use crate::io::live::{Live, Served};
@@ -155,10 +157,14 @@ impl Doors {
         let (tls, https) = (turns(Transport::Tls, 1), turns(Transport::Https, 2));
         let (h3, quic) = (turns(Transport::Http3, 3), turns(Transport::Quic, 4));
         Arc::new(Doors {
-            crowd: Crowd::new(limits.connections_max, limits.client_max),
-            framed: TcpLimits { idle: limits.idle, ..tcp.clone() },
+            entrance: Entrance {
+                crowd: Crowd::new(limits.connections_max, limits.client_max),
+                proxies: proxies.clone(),
+                served: Some(served.clone()),
+            },
+            under_way: UnderWay::default(),
+            framed: TcpLimits { idle: limits.idle, queries_max: limits.requests_max, ..tcp.clone() },
             path: settings.path.clone(),
-            proxies: proxies.clone(),
             counts: Counts::default(),
             certificate,
             limits,

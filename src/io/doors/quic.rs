@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::super::accept::Caller;
 use super::super::turns::MESSAGE_MAX;
 use super::counts::{Door, Handshake};
 use super::{Doors, FAREWELL, Visit};
@@ -30,12 +31,12 @@ const RETRY_FROM: usize = HANDSHAKES_MAX / 2;
 const INCOMING_MAX: usize = 1024;
 const INCOMING_BYTES_MAX: u64 = 16 * 1024;
 
-/// Questions that one connection sends without waiting for our leave, in bytes; a question of the greatest length
-/// has to fit.
+/// Questions that one connection sends without waiting for our leave, in bytes; one of the greatest length has to fit,
+/// and others beside it.
 const RECEIVE_WINDOW: u32 = 2 * MESSAGE_MAX as u32;
 
 /// Replies that a connection keeps until its client has acknowledged them; more wait their turn.
-const SEND_WINDOW: u64 = 8 * MESSAGE_MAX as u64;
+const SEND_WINDOW: u64 = 2 * MESSAGE_MAX as u64;
 
 /// How long an endpoint waits for its goodbyes to be sent.
 const GOODBYE: Duration = Duration::from_millis(200);
@@ -48,7 +49,7 @@ pub fn endpoint(socket: UdpSocket, tls: rustls::ServerConfig, limits: &DoorLimit
         .max_concurrent_uni_streams(VarInt::from_u32(one_way))
         .max_idle_timeout(Some(limits.idle.try_into().context("the idle time is too long for QUIC")?))
         .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
-        .receive_window(VarInt::from_u32(4 * RECEIVE_WINDOW))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None);
     let crypto = QuicServerConfig::try_from(tls).context("this certificate does not do for QUIC")?;
@@ -75,6 +76,7 @@ pub async fn serve<F>(
 {
     let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let mut running = JoinSet::new();
+    let listener = endpoint.local_addr().ok();
     loop {
         let incoming = tokio::select! {
             biased;
@@ -83,6 +85,10 @@ pub async fn serve<F>(
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { break };
+        if doors.entrance.turns_away(incoming.remote_address().ip(), listener.as_ref()) {
+            incoming.ignore();
+            continue;
+        }
         let Ok(place) = places.clone().try_acquire_owned() else {
             doors.counts.refused();
             incoming.refuse();
@@ -97,8 +103,8 @@ pub async fn serve<F>(
         running.spawn(async move {
             let Some(connection) = shake_hands(&doors, door, incoming, place).await else { return };
             let client = connection.remote_address().ip();
-            let seat = doors.crowd.admit(Some(client));
-            converse(connection, Arc::new(Visit::new(doors, client, seat)), stop).await;
+            let seat = doors.entrance.crowd.admit(Some(client));
+            converse(connection, Arc::new(Visit::new(doors, Caller { client, listener, seat })), stop).await;
         });
     }
     let _ = timeout(FAREWELL + GOODBYE, async { while running.join_next().await.is_some() {} }).await;

@@ -15,14 +15,13 @@ use super::counts::Door;
 pub const ALPN: [&str; 1] = ["dot"];
 
 pub async fn serve(doors: Arc<Doors>, acceptor: TlsAcceptor, listener: TcpListener, stop: watch::Receiver<bool>) {
-    let (crowd, proxies) = (doors.crowd.clone(), doors.proxies.clone());
-    accept::each(listener, &crowd, &proxies, stop.clone(), move |stream, client, seat| {
+    accept::each(listener, doors.entrance.clone(), stop.clone(), move |stream, caller| {
         let (doors, acceptor, mut stop) = (doors.clone(), acceptor.clone(), stop.clone());
         async move {
-            let shaken = doors.shake_hands(Door::Tls, &acceptor, stream, &seat, &mut stop).await;
+            let shaken = doors.shake_hands(Door::Tls, &acceptor, stream, &caller.seat, &mut stop).await;
             let Some(stream) = shaken else { return };
             let Doors { tls: turns, framed: limits, .. } = &*doors;
-            Parties { client, seat: &seat, turns, limits }.converse(stream, stop).await;
+            Parties { caller: &caller, turns, limits }.converse(stream, stop).await;
         }
     })
     .await;
