@@ -71,11 +71,10 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
                 Some(network) => format!("{source} is in {network}, which {rules} denies"),
                 None => format!("{source} is in no network that {rules} allows"),
             };
-            let (treatment, what) = match treatment {
-                Treatment::Refused => ("refuse", ""),
-                Treatment::Dropped => ("drop", ": it gets no reply"),
-            };
-            let fields = json!({ "source": source, "rules": rules, "network": network, "denied": treatment });
+            let dropped = *treatment == Treatment::Dropped;
+            let what = if dropped { ": it gets no reply" } else { "" };
+            let denied = if dropped { "drop" } else { "refuse" };
+            let fields = json!({ "source": source, "rules": rules, "network": network, "denied": denied });
             ("denied", format!("{because}{what}"), fields)
         }
         Step::NoZone => ("no-zone", "no zone here has the name".to_string(), json!({})),
