@@ -217,7 +217,7 @@ pub(super) struct Reply {
     header: Option<(hyper::header::HeaderName, String)>,
     body: Vec<u8>,
     /// The body is this value, once it is known whether that is kept.
-    saving: Option<(Saving, serde_json::Value)>,
+    saving: Option<Box<(Saving, serde_json::Value)>>,
 }
 
 impl Reply {
@@ -231,7 +231,8 @@ impl Reply {
     async fn settled(self) -> Reply {
         match self.saving {
             None => self,
-            Some((saving, mut value)) => {
+            Some(saving) => {
+                let (saving, mut value) = *saving;
                 value["kept"] = saving.kept().await.into();
                 Reply::json(&value)
             }

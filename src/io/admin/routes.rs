@@ -171,7 +171,7 @@ impl Admin {
         match self.health.handle(event) {
             Ok(saving) => {
                 let value = view::one(&self.health, id).unwrap_or_else(|| json!({ "id": id }));
-                Ok(Reply { saving: Some((saving, value)), ..Reply::json(&Value::Null) })
+                Ok(Reply { saving: Some(Box::new((saving, value))), ..Reply::json(&Value::Null) })
             }
             Err(refused) => {
                 let status = match refused {
