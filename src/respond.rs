@@ -184,20 +184,15 @@ fn reply(snapshot: &Snapshot, arrival: &Arrival<'_>, taken: &Taken, desk: &mut D
             desk.counters.add(Counter::DeniedDropped);
             return 0;
         }
-        Read::Refuse(rcode) => rcode,
-        Read::Query if denied.is_some() && query.class == Class::IN => {
+        Read::Query if is_for_zones(query, denied.is_some()) => {
             return respond_to_query(snapshot, arrival, taken, denied, desk, out);
         }
+        Read::Refuse(rcode) => rcode,
         Read::CookieOnly | Read::Query if denied.is_some() => Rcode::REFUSED,
         Read::CookieOnly => Rcode::NOERROR,
         Read::Query if query.class == Class::CHAOS => return chaos::respond(snapshot, arrival, query, desk, out),
         // Transfers are refused, and so is whatever isn't asked of the Internet.
-        Read::Query
-            if matches!(query.rtype, Type::AXFR | Type::IXFR) || !matches!(query.class, Class::IN | Class::ANY) =>
-        {
-            Rcode::REFUSED
-        }
-        Read::Query => return respond_to_query(snapshot, arrival, taken, denied, desk, out),
+        Read::Query => Rcode::REFUSED,
     };
     let mut opt = reply_opt(snapshot, arrival, query, rcode);
     if rcode == Rcode::REFUSED && snapshot.settings.extended_errors {
@@ -212,6 +207,17 @@ fn reply(snapshot: &Snapshot, arrival: &Arrival<'_>, taken: &Taken, desk: &mut D
         desk.counters.add(Counter::DeniedRefused);
     }
     bare(snapshot, arrival, query, desk, rcode, opt, out)
+}
+
+/// Whether the zones are asked. Whoever is kept out is told by the same way, whatever is asked of class IN.
+#[inline]
+fn is_for_zones(query: &Query, denied: bool) -> bool {
+    let is_transfer = matches!(query.rtype, Type::AXFR | Type::IXFR);
+    match query.class {
+        Class::IN => denied || !is_transfer,
+        Class::ANY => !denied && !is_transfer,
+        _ => false,
+    }
 }
 
 /// A reply without any set.
@@ -266,7 +272,7 @@ fn room(snapshot: &Snapshot, arrival: &Arrival<'_>, query: &Query, out: usize) -
     .min(out)
 }
 
-#[inline]
+#[inline(always)]
 fn respond_to_query(
     snapshot: &Snapshot,
     arrival: &Arrival<'_>,
@@ -277,7 +283,8 @@ fn respond_to_query(
 ) -> usize {
     let settings = &*snapshot.settings;
     let Taken { query, hashes, .. } = taken;
-    let client = Client { denied, ..client(snapshot, arrival.source, query) };
+    let mut client = client(snapshot, arrival.source, query);
+    client.denied = denied;
     let Desk { answer: found, known, dice, spare, personal, counters, limiter } = desk;
     answer_hashed(snapshot, query, hashes, &client, dice, found);
     *personal = (found.scope > 0 && client.rule != ClientRule::ClientSubnet)
