@@ -6,6 +6,9 @@ pub mod respond {
     pub const TOGETHER: usize = 7;
 }
 
+#[path = "../../../src/moment.rs"]
+pub mod moment;
+
 pub mod io;
 
 #[cfg(test)]
