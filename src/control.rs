@@ -164,6 +164,7 @@ pub struct Control {
     waiting: BTreeSet<(Moment, Id, usize)>,
     under_way: usize,
     next_number: u64,
+    /// What was told last of those that turned since.
     turned: BTreeMap<Id, bool>,
     publish_at: Option<Moment>,
     save_at: Moment,
@@ -328,8 +329,8 @@ impl Control {
             self.tell(&id, now);
         }
         for (id, verdict) in self.verdicts.iter() {
-            if before.get(id).is_some_and(|before| before.healthy != verdict.healthy) {
-                self.turned.insert(id.clone(), verdict.healthy);
+            if let Some(before) = before.get(id).filter(|before| before.healthy != verdict.healthy) {
+                self.turned.entry(id.clone()).or_insert(before.healthy);
             }
         }
     }
@@ -572,11 +573,8 @@ impl Control {
 
     fn note(&mut self, turned: Vec<Id>) {
         for id in turned {
-            let healthy = self.verdicts.healthy(&id);
-            // What turns back before anybody was told has not turned.
-            if self.turned.remove(&id).is_none() {
-                self.turned.insert(id, healthy);
-            }
+            let told = !self.verdicts.healthy(&id);
+            self.turned.entry(id).or_insert(told);
         }
     }
 
@@ -645,8 +643,13 @@ impl Control {
     fn publish(&mut self, _: Moment, effects: &mut Vec<Effect>) {
         self.publish_at = None;
         let turned = std::mem::take(&mut self.turned);
+        // What turned back before anybody was told has not turned, and nothing is told of what is gone.
+        let turned = turned.into_iter().filter_map(|(id, told)| {
+            let healthy = self.verdicts.get(&id).map(|verdict| verdict.healthy).filter(|healthy| *healthy != told)?;
+            Some(Turn { why: self.why(&id), id, healthy })
+        });
+        let turned: Vec<Turn> = turned.collect();
         self.counts.turns += turned.len() as u64;
-        let turned = turned.into_iter().map(|(id, healthy)| Turn { why: self.why(&id), id, healthy }).collect();
         effects.push(Effect::Publish { verdicts: Arc::new(self.verdicts.clone()), turned });
     }
 
