@@ -1,5 +1,9 @@
 //! The files that are looked at.
 
+#[path = "../../../src/io/clock.rs"]
+pub mod clock;
+#[path = "../../../src/io/repeated.rs"]
+pub mod repeated;
 #[path = "../../../src/io/responder.rs"]
 pub mod responder;
 #[path = "../../../src/io/sys.rs"]

@@ -7,6 +7,8 @@ pub mod respond {
 }
 
 pub mod io;
+#[path = "../../../src/moment.rs"]
+pub mod moment;
 
 #[cfg(test)]
 mod tests {
@@ -111,7 +113,9 @@ mod tests {
             assert!(length < 16 || bytes.iter().any(|byte| *byte != 0));
         }
         assert!(sys::raise_open_files() > 0);
+        sys::prepare_memory();
         sys::give_back_memory();
+        std::thread::spawn(sys::stand_back).join().expect("a thread");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         sys::choose_port_late(socket.as_fd()).expect("an option that Linux has");
     }

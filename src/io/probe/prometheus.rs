@@ -9,6 +9,7 @@ use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::{Prober, ask, connect_from, micros};
@@ -41,25 +42,30 @@ impl Prober {
     /// The value now, and how many microseconds it took to have it.
     pub async fn measure(&self, query: &MetricQuery) -> (Reading, u32) {
         let begin = Instant::now();
-        let limit = self.limits.metric.min(Duration::from_secs(u64::from(query.period)));
-        let reading = match timeout(limit, self.value(query)).await {
-            Ok(Ok(value)) => Reading::Value(value),
-            Ok(Err(missing)) => Reading::Missing(missing),
-            Err(_) => Reading::Missing(NoReading::TimedOut),
-        };
+        let reading = self.within_limits(query, async { self.fetch(&target(query)?).await }).await;
         (reading, micros(begin))
     }
 
-    async fn value(&self, query: &MetricQuery) -> Result<f64, NoReading> {
-        let target = format!("{}/api/v1/query?query={}", query.url, escaped(&query.query));
-        let uri: Uri = target.parse().map_err(|_| NoReading::NotPrometheus)?;
-        let (status, body) = self.fetch(&uri).await?;
-        let answer: Result<Value, _> = serde_json::from_slice(&body);
-        match (answer, status) {
-            // Prometheus says with 400 and 422, and in JSON, what is wrong with a query.
-            (Ok(json), _) if json.get("error").is_some() || status == StatusCode::OK => value_of(json),
-            (Err(_), StatusCode::OK) => Err(NoReading::NotJson),
-            _ => Err(NoReading::Status(status.as_u16())),
+    /// The value, asked for over a stream that leads to Prometheus already.
+    pub async fn measure_over<S>(&self, query: &MetricQuery, stream: S) -> Reading
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.within_limits(query, async { fetch_over(stream, request(&target(query)?)?).await }).await
+    }
+
+    async fn within_limits(
+        &self,
+        query: &MetricQuery,
+        fetching: impl Future<Output = Result<(StatusCode, Bytes), NoReading>>,
+    ) -> Reading {
+        let limit = self.limits.metric.min(Duration::from_secs(u64::from(query.period)));
+        match timeout(limit, fetching).await {
+            Ok(fetched) => match fetched.and_then(|(status, body)| value(status, &body)) {
+                Ok(value) => Reading::Value(value),
+                Err(missing) => Reading::Missing(missing),
+            },
+            Err(_) => Reading::Missing(NoReading::TimedOut),
         }
     }
 
@@ -76,30 +82,55 @@ impl Prober {
         };
         let stream = timeout(self.limits.connect, connect_from(None, SocketAddr::new(address, port))).await;
         let stream = stream.map_err(|_| failed(Failure::ConnectTimeout))?.map_err(failed)?;
-        let agent = format!("fingerpost/{}", env!("CARGO_PKG_VERSION"));
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        let request = Request::get(uri.path_and_query().map_or("/", |target| target.as_str()))
-            .header(HOST, HeaderValue::from_str(authority).map_err(|_| failed(Failure::Internal))?)
-            .header(USER_AGENT, agent)
-            .header(ACCEPT, "application/json")
-            .body(Empty::<Bytes>::new())
-            .map_err(|_| failed(Failure::Internal))?;
-        let asked = if tls {
-            let name = bare.parse::<std::net::IpAddr>().is_err().then_some(bare);
-            // Verdicts rest on what it says, so it has to be who it says it is.
-            let stream = self.tls.validated(name, true, address, stream).await.map_err(failed)?;
-            ask(stream, request).await
-        } else {
-            ask(stream, request).await
-        };
-        let (response, _connection) = asked.map_err(failed)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
-        let body = body.map_err(|error| {
-            let long = error.is::<http_body_util::LengthLimitError>();
-            if long { NoReading::TooLong } else { failed(Failure::Closed) }
-        })?;
-        Ok((status, body.to_bytes()))
+        let request = request(uri)?;
+        if !tls {
+            return fetch_over(stream, request).await;
+        }
+        let name = bare.parse::<std::net::IpAddr>().is_err().then_some(bare);
+        // Verdicts rest on what it says, so it has to be who it says it is.
+        let stream = self.tls.validated(name, true, address, stream).await.map_err(failed)?;
+        fetch_over(stream, request).await
+    }
+}
+
+fn target(query: &MetricQuery) -> Result<Uri, NoReading> {
+    let target = format!("{}/api/v1/query?query={}", query.url, escaped(&query.query));
+    target.parse().map_err(|_| NoReading::NotPrometheus)
+}
+
+fn request(uri: &Uri) -> Result<Request<Empty<Bytes>>, NoReading> {
+    let internal = || NoReading::Failed(Failure::Internal);
+    let agent = format!("fingerpost/{}", env!("CARGO_PKG_VERSION"));
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    Request::get(uri.path_and_query().map_or("/", |target| target.as_str()))
+        .header(HOST, HeaderValue::from_str(authority).map_err(|_| internal())?)
+        .header(USER_AGENT, agent)
+        .header(ACCEPT, "application/json")
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| internal())
+}
+
+async fn fetch_over<S>(stream: S, request: Request<Empty<Bytes>>) -> Result<(StatusCode, Bytes), NoReading>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (response, _connection) = ask(stream, request).await.map_err(NoReading::Failed)?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+    let body = body.map_err(|error| {
+        let long = error.is::<http_body_util::LengthLimitError>();
+        if long { NoReading::TooLong } else { NoReading::Failed(Failure::Closed) }
+    })?;
+    Ok((status, body.to_bytes()))
+}
+
+fn value(status: StatusCode, body: &[u8]) -> Result<f64, NoReading> {
+    let answer: Result<Value, _> = serde_json::from_slice(body);
+    match (answer, status) {
+        // Prometheus says with 400 and 422, and in JSON, what is wrong with a query.
+        (Ok(json), _) if json.get("error").is_some() || status == StatusCode::OK => value_of(json),
+        (Err(_), StatusCode::OK) => Err(NoReading::NotJson),
+        _ => Err(NoReading::Status(status.as_u16())),
     }
 }
 
