@@ -158,10 +158,11 @@ fn a_stranger_gets_no_more_than_was_set() {
 
 #[test]
 fn threads_that_share_a_table_hold_one_limit() {
+    const THREADS: u64 = 4;
     let (limit, table) = (RateLimit { per_second: [1000; 6], ..RateLimit::default() }, Table::new([1; 16]));
     let within = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..THREADS {
             scope.spawn(|| {
                 let source = "2001:db8::1".parse().unwrap();
                 let reply = Reply { kind: Kind::NoName, zone: 1, node: 0, rtype: 0 };
@@ -171,8 +172,9 @@ fn threads_that_share_a_table_hold_one_limit() {
             });
         }
     });
-    // Where two threads write at once a reply may go uncounted, but not many.
+    // Where two threads write at once a reply may go uncounted, but not many. A reply is counted twice, by its kind and
+    // among all: at the very end each thread may have the last of one account and miss that of the other.
     let within = within.load(Ordering::Relaxed);
-    assert!((1000..1100).contains(&within), "{within} were within");
+    assert!((1000 - THREADS..1100).contains(&within), "{within} were within");
     assert_eq!(table.last_over(), Some("2001:db8::".parse().unwrap()));
 }
