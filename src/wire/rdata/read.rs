@@ -244,12 +244,17 @@ fn set_count(field: &Field<'_>, start: usize, out: &mut [u8], what: &str, remedy
 /// Reads encoded bytes to the end of the record; blanks between them don't count.
 pub fn rest(mut decoder: Decoder, wanted: &str, fields: &mut Fields<'_>, out: &mut Vec<u8>) -> Outcome<()> {
     let mut last = fields.required(wanted)?;
+    let (first, start) = (last, out.len());
     loop {
         decode(&mut decoder, &last, wanted, out)?;
         match fields.optional() {
             Some(field) => last = field,
             None => break,
         }
+    }
+    // Quotes with nothing between them are a field, and no data.
+    if out.len() == start && last.bytes.is_empty() {
+        return Err(first.is_not(wanted));
     }
     decoder.finish().map_err(|_| unfinished(&last, wanted))
 }

@@ -174,6 +174,8 @@ fn what_is_wrong_is_said_at_its_place() {
         ("DS", "1 2 3 abxd", 8..9, "this character is no part of hexadecimal digits"),
         ("DS", "1 FOO 3 ab", 2..5, "\"FOO\" is not an algorithm: a number up to 255 or its mnemonic"),
         ("DNSKEY", "257 3 13 AQI", 9..12, "here base64 end in the middle of a byte"),
+        ("EID", " \"\"", 1..3, "\"\" is not hexadecimal digits"),
+        ("OPENPGPKEY", "\"\" \"\"", 0..2, "\"\" is not base64"),
         ("SVCB", "1 . port=1 port=2", 11..17, "port is given twice"),
         ("SVCB", "1 . mandatory=alpn", 4..18, "alpn is mandatory but missing"),
         (
