@@ -77,7 +77,7 @@ impl Plan {
             Some(config::Token::File(file)) => Some(file.clone()),
             _ => None,
         });
-        let read = read.chain(tokens);
+        let read = read.chain(tokens).chain(probe::named_roots());
         Needs { read: read.collect(), state: self.state.clone() }
     }
 }

@@ -32,6 +32,7 @@ use tokio::time::{Instant, sleep};
 pub use awake::Awake;
 use awake::Start;
 pub use fetch::{Fetched, Unfetched};
+pub use tls::named_roots;
 
 use super::clock::Clock;
 use super::repeated::Repeated;
@@ -144,6 +145,16 @@ impl Prober {
         }
         probe.latency.total = micros(begin);
         Outcome { finding, resolved: probe.resolved, latency: probe.latency }
+    }
+
+    /// Asks over a stream that leads to the endpoint already.
+    pub async fn probe_over<S>(&self, id: &str, endpoint: &Endpoint, stream: S) -> Finding
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (checker, latency) = (&Checker::local(), Latency::default());
+        let mut probe = Probe { prober: self, endpoint, checker, id, resolved: None, latency };
+        probe.http(stream, self.awake.begin()).await.unwrap_or_else(Finding::Failed)
     }
 }
 

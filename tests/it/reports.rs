@@ -7,8 +7,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
+use tokio_rustls::TlsAcceptor;
 
+use crate::doors::Certificate;
 use crate::failover::{Web, wait_until};
 use crate::sockets::{ask_udp_for, program};
 
@@ -34,6 +39,16 @@ struct Post {
 
 impl Post {
     fn start(settings: &str, checks: &[(&str, SocketAddr)], admin: SocketAddr) -> Post {
+        Post::start_trusting(None, settings, checks, admin)
+    }
+
+    /// One that trusts this certificate instead of whom the machine trusts.
+    fn start_trusting(
+        trusted: Option<&Certificate>,
+        settings: &str,
+        checks: &[(&str, SocketAddr)],
+        admin: SocketAddr,
+    ) -> Post {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("zones")).expect("a folder of zones");
         fs::write(folder.path().join("zones/shop.example.zone"), ZONE).expect("a zone");
@@ -50,6 +65,12 @@ impl Post {
         let mut command = program(folder.path());
         command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", &admin.to_string()]);
         command.env("FINGERPOST_ADMIN_TOKEN", TOKEN).env("TOKEN_OF_LIMA", TOKEN);
+        if let Some(trusted) = trusted {
+            let file = folder.path().join("trusted/roots.pem");
+            fs::create_dir(folder.path().join("trusted")).expect("a folder of certificates");
+            fs::write(&file, &trusted.pem).expect("a certificate");
+            command.env("SSL_CERT_FILE", file);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
         let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
         let admin = lines.find_map(|line| Some(line.split_once("admin port on ")?.1.to_string()));
@@ -158,4 +179,57 @@ fn a_fingerpost_follows_what_another_finds() {
     drop(paris);
     wait_until("what paris said is too old", || lima.answer() == PRIMARY);
     assert_eq!(lima.heard("paris"), None);
+}
+
+/// What stands before an admin port for TLS: every connection is passed on, decrypted.
+fn tls_before(admin: SocketAddr, certificate: &Certificate) -> SocketAddr {
+    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der.clone()], key)
+        .expect("a certificate with its key");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    listener.set_nonblocking(true).expect("a listener of tokio's");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let mut outside = acceptor.accept(stream).await?;
+                    let mut inside = tokio::net::TcpStream::connect(admin).await?;
+                    tokio::io::copy_bidirectional(&mut outside, &mut inside).await
+                });
+            }
+        });
+    });
+    address
+}
+
+#[test]
+fn over_tls_only_who_proves_to_be_the_receiver_is_told() {
+    let anywhere: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let web = Web::start(anywhere);
+    let checks = [("shop", web.address)];
+    let lima = Post::start("", &checks, anywhere);
+    let (certificate, of_somebody_else) = (Certificate::new(), Certificate::new());
+    let door = tls_before(lima.admin.parse().expect("an address"), &certificate);
+    let to_lima = |name: &str| {
+        format!(
+            "[report.lima]\nurl = \"https://localhost:{}\"\nas = \"{name}\"\n\
+             token_variable = \"TOKEN_OF_LIMA\"\nevery_seconds = 1\n",
+            door.port()
+        )
+    };
+    let paris = Post::start_trusting(Some(&certificate), &to_lima("paris"), &checks, anywhere);
+    let oslo = Post::start_trusting(Some(&of_somebody_else), &to_lima("oslo"), &checks, anywhere);
+    wait_until("lima hears from paris", || lima.heard("paris").is_some_and(|paris| paris["healthy"] == true));
+    wait_until("oslo finds out", || oslo.told("cannot be told to lima") == 1);
+    assert_eq!(oslo.told("SSL certificate is not valid"), 1, "{}", oslo.log.lock().expect("the log"));
+    assert_eq!((lima.heard("oslo"), paris.told("cannot be told")), (None, 0));
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -120,6 +121,14 @@ fn validating(provider: &Arc<CryptoProvider>, roots: RootCertStore) -> Option<Va
         verifier.build().inspect_err(|error| tracing::warn!(%error, "no certificate can be found valid")).ok()?;
     let connector = |sni| connector(provider, verifier.clone(), sni).ok();
     Some(Validating { named: connector(true)?, nameless: connector(false)? })
+}
+
+/// Where certificates of those who are trusted lie, if it was said.
+pub fn named_roots() -> impl Iterator<Item = PathBuf> {
+    let file = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    file.into_iter().chain(folders).filter(|path| !path.as_os_str().is_empty())
 }
 
 fn system_roots() -> RootCertStore {
