@@ -23,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
@@ -133,20 +134,25 @@ impl Admin {
             };
             let admin = self.clone();
             tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let admin = admin.clone();
-                    async move { Ok::<_, Infallible>(admin.reply(request).await) }
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(PATIENCE)
-                    .max_buf_size(HEADERS_MAX)
-                    .serve_connection(TokioIo::new(stream), service);
-                // Whatever goes wrong here is between the client and its connection.
-                let _ = timeout(CONNECTION_TIME_MAX, connection).await;
+                admin.converse(stream).await;
                 drop(place);
             });
         }
+    }
+
+    /// Replies to the requests of one connection.
+    pub async fn converse(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(move |request| {
+            let admin = self.clone();
+            async move { Ok::<_, Infallible>(admin.reply(request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        // Whatever goes wrong here is between the client and its connection.
+        let _ = timeout(CONNECTION_TIME_MAX, connection).await;
     }
 
     async fn reply(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {

@@ -358,3 +358,88 @@ async fn more_connections_than_there_is_room_for_wait_until_one_ends() {
     drop(open.remove(0));
     waiting.await.unwrap();
 }
+
+/// A client of the admin port that says this, then this byte each second for ever, and hears out what it is told. What it
+/// was told, and after how many seconds the connection was closed.
+async fn slow_client(begin: &[u8], drip: Option<u8>) -> (String, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut client, server) = tokio::io::duplex(1024);
+    let start = tokio::time::Instant::now();
+    let serving = tokio::spawn(admin(folder.path(), None).converse(server));
+    client.write_all(begin).await.unwrap();
+    let (mut from, mut to) = tokio::io::split(client);
+    let dripping = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            match drip {
+                Some(byte) if to.write_all(&[byte]).await.is_ok() => {}
+                _ => std::future::pending().await,
+            }
+        }
+    };
+    let mut told = Vec::new();
+    tokio::select! {
+        read = from.read_to_end(&mut told) => assert!(read.is_ok()),
+        () = dripping => {}
+    }
+    let took = start.elapsed().as_secs();
+    serving.await.unwrap();
+    (String::from_utf8(told).unwrap(), took)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_slow_is_let_go() {
+    let endless_headers = "GET /health HTTP/1.1\r\nHost: localhost\r\nX: ";
+    let body = "PUT /health/blue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{";
+    let (headers_time, body_time) = (PATIENCE.as_secs(), PATIENCE.as_secs());
+    for (what, begin, drip, status, closed_after) in [
+        ("says nothing", "", None, None, headers_time),
+        ("says a word and no more", "GET /hea", None, None, headers_time),
+        ("never ends its headers", endless_headers, Some(b'x'), None, headers_time),
+        ("says no body", body, None, Some("408"), body_time),
+        ("says its body byte by byte", body, Some(b' '), Some("408"), body_time),
+    ] {
+        let (told, took) = slow_client(begin.as_bytes(), drip).await;
+        let said = told.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        assert_eq!(said, status, "one that {what} is told {told}");
+        assert_eq!(took, closed_after, "one that {what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_on_and_on_or_reads_nothing_is_let_go_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = tokio::time::Instant::now();
+    // Reads nothing: what it is told has no room.
+    let (mut deaf, server) = tokio::io::duplex(256);
+    let serving = tokio::spawn(admin(folder.path(), None).converse(server));
+    deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    serving.await.unwrap();
+    assert_eq!(start.elapsed(), CONNECTION_TIME_MAX);
+    drop(deaf);
+    // Asks again and again, in time each time.
+    let pause = Duration::from_millis(3500);
+    let (client, server) = tokio::io::duplex(65_536);
+    let start = tokio::time::Instant::now();
+    let serving = tokio::spawn(admin(folder.path(), None).converse(server));
+    let (mut from, mut to) = tokio::io::split(client);
+    let asking = async {
+        while to.write_all(b"GET /health/blue HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_ok() {
+            tokio::time::sleep(pause).await;
+        }
+        std::future::pending().await
+    };
+    let mut told = Vec::new();
+    tokio::select! {
+        read = from.read_to_end(&mut told) => assert!(read.is_ok()),
+        () = asking => {}
+    }
+    serving.await.unwrap();
+    assert_eq!(start.elapsed(), CONNECTION_TIME_MAX);
+    let replies = String::from_utf8(told).unwrap().matches("HTTP/1.1 200 OK").count();
+    assert_eq!(
+        replies as u128,
+        CONNECTION_TIME_MAX.as_nanos().div_ceil(pause.as_nanos()),
+        "every request before that had its reply"
+    );
+}
