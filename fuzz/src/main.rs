@@ -33,6 +33,8 @@ mod settings;
 mod sha1;
 #[path = "../../tests/it/signed.rs"]
 mod signed;
+#[path = "../../tests/it/simulation.rs"]
+mod simulation;
 #[path = "../../tests/it/text.rs"]
 mod text;
 

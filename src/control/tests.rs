@@ -82,6 +82,24 @@ fn a_check_turns_at_its_threshold_and_says_why() {
 }
 
 #[test]
+fn only_what_is_otherwise_than_it_was_told_has_turned() {
+    let moved = (Id::from("a"), HealthCheck { kind: endpoint(30), ..check("a", endpoint(10)).1 });
+    // Gone, and asking something new, of which nothing is known: neither was told to be unhealthy.
+    for after in [shared([]), shared([moved])] {
+        let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
+        let said = Event::Observed { id: "a".into(), checker: "paris".into(), healthy: false, reason: "".into() };
+        control.handle(said, Moment(1)).unwrap();
+        assert!(!control.verdicts().healthy("a"));
+        let effects = control.handle(Event::Reloaded(after), Moment(2)).unwrap();
+        let turned = effects.iter().find_map(|effect| match effect {
+            Effect::Publish { turned, .. } => Some(turned.len()),
+            _ => None,
+        });
+        assert_eq!((turned, control.counts().turns), (Some(0), 0));
+    }
+}
+
+#[test]
 fn ten_thousand_checks_do_not_fire_together() {
     let checks = (0..10_000).map(|number| check(&format!("c{number:05}"), endpoint(10)));
     let checks = Arc::new(Shared { health_checks: checks.collect(), ..Shared::default() });

@@ -107,12 +107,14 @@ impl CookieSecrets {
         state.map_or(Ok(()), |state| state.write(COOKIE_FILE, self.text().as_bytes()))
     }
 
-    fn text(&self) -> String {
+    /// As the file holds it.
+    pub fn text(&self) -> String {
         let previous = self.secrets.previous.map_or("none".to_string(), |secret| hex(&secret));
         format!("made {}\ncurrent {}\nprevious {previous}\n", self.made, hex(&self.secrets.current))
     }
 
-    fn parse(bytes: &[u8]) -> Option<CookieSecrets> {
+    /// Reads what the file holds.
+    pub fn parse(bytes: &[u8]) -> Option<CookieSecrets> {
         let mut lines = std::str::from_utf8(bytes).ok()?.lines();
         let mut value = |key: &str| lines.next()?.strip_prefix(key)?.strip_prefix(' ');
         let made = value("made")?.parse().ok()?;

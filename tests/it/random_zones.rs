@@ -12,13 +12,29 @@ use fingerpost::wire::rtype::Type;
 use crate::reference::{Labels, Rr, canonical, labels, name};
 use crate::signed::{Signing, sign};
 
-/// Numbers that only depend on the seed (SplitMix64).
-pub struct Random(pub u64);
+/// Numbers that only depend on a seed (SplitMix64), or on bytes that somebody gave.
+pub enum Random {
+    Seed(u64),
+    /// One byte a number, as long as there are any; then nothing but zero.
+    Bytes(std::vec::IntoIter<u8>),
+}
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+    pub fn new(seed: u64) -> Random {
+        Random::Seed(seed)
+    }
+
+    pub fn bytes(given: &[u8]) -> Random {
+        Random::Bytes(Vec::from(given).into_iter())
+    }
+
+    fn next(&mut self) -> u64 {
+        let state = match self {
+            Random::Seed(state) => state,
+            Random::Bytes(left) => return left.next().map_or(0, u64::from),
+        };
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
@@ -324,8 +340,8 @@ fn shuffled_case(random: &mut Random, asked: &Name) -> Name {
 fn worlds_come_from_their_seed_and_have_all_that_is_nasty() {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..300 {
-        let zones = world(&mut Random(seed));
-        let again = world(&mut Random(seed));
+        let zones = world(&mut Random::new(seed));
+        let again = world(&mut Random::new(seed));
         for (zone, other) in zones.iter().zip(&again) {
             assert_eq!(zone.text(), other.text());
             for rr in &zone.records {

@@ -5,8 +5,11 @@
 //! `SIMULATED_DAYS=365 SIMULATION_SEED=1000 cargo test --test it simulated_world` runs for as long as you like, other
 //! worlds from another seed on. With `SIMULATION_TRACE=1` and `-- --nocapture` it tells what happens.
 
+// Said in full, because the fuzzer takes this file by its path.
+#[path = "simulation/expected.rs"]
 mod expected;
-mod folder;
+#[path = "simulation/folder.rs"]
+pub mod folder;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,9 +36,9 @@ const RUNS_A_DAY: u64 = 86_400 / RUN_TIME.as_secs();
 /// A probe takes this long at most: connecting, status and body have 8 seconds together.
 const PROBE_MAX: u32 = 8000;
 
-struct World {
+pub struct World {
     seed: u64,
-    dice: Seeded,
+    dice: Box<dyn Dice>,
     pace: Pace,
     now: Moment,
     control: Control,
@@ -61,10 +64,14 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> World {
-        let mut dice = Seeded::new(seed);
-        let pace = folder::pace(&mut dice);
-        let shared = folder::checks(pace, &mut dice);
-        let zone = folder::zone(&mut dice);
+        World::of(seed, Box::new(Seeded::new(seed)))
+    }
+
+    /// A world in which everything is as the dice fall. The seed is for what they do not decide.
+    pub fn of(seed: u64, mut dice: Box<dyn Dice>) -> World {
+        let pace = folder::pace(&mut *dice);
+        let shared = folder::checks(pace, &mut *dice);
+        let zone = folder::zone(&mut *dice);
         let now = Moment(1_000_000_000);
         let mut world = World {
             seed,
@@ -88,6 +95,10 @@ impl World {
         };
         world.reload(shared);
         world
+    }
+
+    pub fn disk(&self) -> &Kept {
+        &self.disk
     }
 
     /// Hands over an event, and does what comes of it; once in `peril` times the server ends somewhere between.
@@ -195,7 +206,7 @@ impl World {
         if self.traced {
             println!("{} a crash; saved at {}: {:?}", self.now, Moment(self.disk.saved), self.disk.verdicts);
         }
-        let most = folder::pick(&[2_000, 20_000, 900_000], &mut self.dice);
+        let most = folder::pick(&[2_000, 20_000, 900_000], &mut *self.dice);
         let away = Duration::from_millis(u64::from(self.dice.roll(most)));
         // Now and then somebody sets the clock right.
         self.now =
@@ -209,7 +220,7 @@ impl World {
     }
 
     /// Something happens, or nothing does until the next thing that is due.
-    fn step(&mut self) {
+    pub fn step(&mut self) {
         let id = {
             let any = self.dice.roll(self.shared.health_checks.len() as u32) as usize;
             self.shared.health_checks.keys().nth(any).cloned().expect("some check")
@@ -217,9 +228,9 @@ impl World {
         match self.dice.roll(400) {
             0 => {
                 if self.dice.roll(2) == 0 {
-                    self.zone = folder::zone(&mut self.dice);
+                    self.zone = folder::zone(&mut *self.dice);
                 }
-                let shared = folder::edited(&self.shared, self.pace, &mut self.dice);
+                let shared = folder::edited(&self.shared, self.pace, &mut *self.dice);
                 self.reload(shared);
             }
             1 => self.crash(),
@@ -234,7 +245,7 @@ impl World {
     }
 
     fn force(&mut self, id: Id) {
-        let healthy = folder::pick(&[None, Some(true), Some(false)], &mut self.dice);
+        let healthy = folder::pick(&[None, Some(true), Some(false)], &mut *self.dice);
         let lasting = (self.dice.roll(2) == 0).then(|| Duration::from_secs(u64::from(self.dice.roll(600))));
         let before = self.told.forced.get(&id).copied();
         let after = healthy.map(|healthy| (healthy, lasting.map(|lasting| self.now.after(lasting))));
@@ -266,7 +277,8 @@ impl World {
     }
 
     fn meter(&mut self) {
-        let state = folder::pick(&[MetricState::Ok, MetricState::Alarm, MetricState::InsufficientData], &mut self.dice);
+        let state =
+            folder::pick(&[MetricState::Ok, MetricState::Alarm, MetricState::InsufficientData], &mut *self.dice);
         let answered = self.tell(Event::Metric { id: "metric".into(), state }, 20);
         let kept = self.saved().metrics.get("metric").map(|metered| metered.state);
         if answered || kept == Some(state) {
@@ -278,7 +290,7 @@ impl World {
         if !id.starts_with("endpoint") {
             return;
         }
-        let checker: Id = folder::pick(&["paris", "tokyo", "lima", "cairo", "oslo", "perth"], &mut self.dice).into();
+        let checker: Id = folder::pick(&["paris", "tokyo", "lima", "cairo", "oslo", "perth"], &mut *self.dice).into();
         let healthy = self.dice.roll(3) == 0;
         let event = Event::Observed { id: id.clone(), checker: checker.clone(), healthy, reason: "".into() };
         if self.tell(event, 20) {

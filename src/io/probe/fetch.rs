@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::http::request::Builder;
 use hyper::{Request, StatusCode, Uri};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Prober, ask, connect_from};
 use crate::health::finding::Failure;
@@ -45,13 +47,15 @@ impl Prober {
         self.fetch(uri, request, json, most).await
     }
 
-    async fn fetch(
-        &self,
-        uri: &Uri,
-        request: hyper::http::request::Builder,
-        body: Bytes,
-        most: usize,
-    ) -> Result<Fetched, Unfetched> {
+    /// Asks with GET over a stream that leads to the server already.
+    pub async fn get_over<S>(&self, stream: S, uri: &Uri, most: usize) -> Result<Fetched, Unfetched>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        exchange(stream, whole(Request::get(target(uri)), uri, Bytes::new())?, most).await
+    }
+
+    async fn fetch(&self, uri: &Uri, request: Builder, body: Bytes, most: usize) -> Result<Fetched, Unfetched> {
         let tls = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -67,30 +71,41 @@ impl Prober {
         };
         let connected = self.awake.within(self.limits.connect, &start, connecting).await;
         let (address, stream) = connected.map_err(|_| Failure::ConnectTimeout)??;
-        let agent = format!("fingerpost/{}", env!("CARGO_PKG_VERSION"));
-        // Not what may stand before an @ in it: that is nobody's to know.
-        let shown = uri.port().map_or(host.to_string(), |port| format!("{host}:{port}"));
-        let request = request
-            .header(HOST, HeaderValue::from_str(&shown).map_err(|_| Failure::Internal)?)
-            .header(USER_AGENT, agent)
-            .header(ACCEPT, "application/json")
-            .body(Full::new(body))
-            .map_err(|_| Failure::Internal)?;
-        let (response, _connection) = if tls {
-            let name = bare.parse::<std::net::IpAddr>().is_err().then_some(bare);
-            // Verdicts rest on what it says, or it is told a secret: it has to be who it says it is.
-            let stream = self.tls.validated(name, true, address, stream).await?;
-            ask(stream, request).await?
-        } else {
-            ask(stream, request).await?
-        };
-        let status = response.status();
-        let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| {
-            let long = error.is::<http_body_util::LengthLimitError>();
-            if long { Unfetched::TooLong } else { Unfetched::Failed(Failure::Closed) }
-        })?;
-        Ok((status, body.to_bytes()))
+        let request = whole(request, uri, body)?;
+        if !tls {
+            return exchange(stream, request, most).await;
+        }
+        let name = bare.parse::<std::net::IpAddr>().is_err().then_some(bare);
+        // Verdicts rest on what it says, or it is told a secret: it has to be who it says it is.
+        let stream = self.tls.validated(name, true, address, stream).await?;
+        exchange(stream, request, most).await
     }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, most: usize) -> Result<Fetched, Unfetched>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (response, _connection) = ask(stream, request).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| {
+        let long = error.is::<http_body_util::LengthLimitError>();
+        if long { Unfetched::TooLong } else { Unfetched::Failed(Failure::Closed) }
+    })?;
+    Ok((status, body.to_bytes()))
+}
+
+fn whole(request: Builder, uri: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
+    let agent = format!("fingerpost/{}", env!("CARGO_PKG_VERSION"));
+    // Not what may stand before an @ in it: that is nobody's to know.
+    let host = uri.host().unwrap_or_default();
+    let shown = uri.port().map_or(host.to_string(), |port| format!("{host}:{port}"));
+    request
+        .header(HOST, HeaderValue::from_str(&shown).map_err(|_| Failure::Internal)?)
+        .header(USER_AGENT, agent)
+        .header(ACCEPT, "application/json")
+        .body(Full::new(body))
+        .map_err(|_| Failure::Internal)
 }
 
 fn target(uri: &Uri) -> &str {

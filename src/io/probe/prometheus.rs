@@ -5,9 +5,10 @@ use std::time::Duration;
 use hyper::{StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::{Prober, Unfetched, micros};
+use super::{Fetched, Prober, Unfetched, micros};
 use crate::health::alarm::{NoReading, Reading};
 use crate::io::admin_client::escaped;
 use crate::model::health_check::MetricQuery;
@@ -35,30 +36,52 @@ struct Data {
 impl Prober {
     /// The value now, and how many microseconds it took to have it.
     pub async fn measure(&self, query: &MetricQuery) -> (Reading, u32) {
-        let (begin, start) = (Instant::now(), self.awake.begin());
-        let limit = self.limits.metric.min(Duration::from_secs(u64::from(query.period)));
-        let reading = match self.awake.within(limit, &start, self.value(query)).await {
-            Ok(Ok(value)) => Reading::Value(value),
-            Ok(Err(missing)) => Reading::Missing(missing),
-            Err(_) => Reading::Missing(NoReading::TimedOut),
-        };
+        let begin = Instant::now();
+        let reading = self.in_time(query, async { self.get(&target(query)?, ANSWER_MAX).await.map_err(missing) }).await;
         (reading, micros(begin))
     }
 
-    async fn value(&self, query: &MetricQuery) -> Result<f64, NoReading> {
-        let target = format!("{}/api/v1/query?query={}", query.url, escaped(&query.query));
-        let uri: Uri = target.parse().map_err(|_| NoReading::NotPrometheus)?;
-        let (status, body) = self.get(&uri, ANSWER_MAX).await.map_err(|unfetched| match unfetched {
-            Unfetched::Failed(failure) => NoReading::Failed(failure),
-            Unfetched::TooLong => NoReading::TooLong,
-        })?;
-        let answer: Result<Value, _> = serde_json::from_slice(&body);
-        match (answer, status) {
-            // Prometheus says with 400 and 422, and in JSON, what is wrong with a query.
-            (Ok(json), _) if json.get("error").is_some() || status == StatusCode::OK => value_of(json),
-            (Err(_), StatusCode::OK) => Err(NoReading::NotJson),
-            _ => Err(NoReading::Status(status.as_u16())),
+    /// The value, asked for over a stream that leads to Prometheus already.
+    pub async fn measure_over<S>(&self, query: &MetricQuery, stream: S) -> Reading
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let asking = async { self.get_over(stream, &target(query)?, ANSWER_MAX).await.map_err(missing) };
+        self.in_time(query, asking).await
+    }
+
+    async fn in_time(&self, query: &MetricQuery, asking: impl Future<Output = Result<Fetched, NoReading>>) -> Reading {
+        let start = self.awake.begin();
+        let limit = self.limits.metric.min(Duration::from_secs(u64::from(query.period)));
+        match self.awake.within(limit, &start, asking).await {
+            Ok(fetched) => match fetched.and_then(|(status, body)| value(status, &body)) {
+                Ok(value) => Reading::Value(value),
+                Err(missing) => Reading::Missing(missing),
+            },
+            Err(_) => Reading::Missing(NoReading::TimedOut),
         }
+    }
+}
+
+fn target(query: &MetricQuery) -> Result<Uri, NoReading> {
+    let target = format!("{}/api/v1/query?query={}", query.url, escaped(&query.query));
+    target.parse().map_err(|_| NoReading::NotPrometheus)
+}
+
+fn missing(unfetched: Unfetched) -> NoReading {
+    match unfetched {
+        Unfetched::Failed(failure) => NoReading::Failed(failure),
+        Unfetched::TooLong => NoReading::TooLong,
+    }
+}
+
+fn value(status: StatusCode, body: &[u8]) -> Result<f64, NoReading> {
+    let answer: Result<Value, _> = serde_json::from_slice(body);
+    match (answer, status) {
+        // Prometheus says with 400 and 422, and in JSON, what is wrong with a query.
+        (Ok(json), _) if json.get("error").is_some() || status == StatusCode::OK => value_of(json),
+        (Err(_), StatusCode::OK) => Err(NoReading::NotJson),
+        _ => Err(NoReading::Status(status.as_u16())),
     }
 }
 

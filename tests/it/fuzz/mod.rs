@@ -5,9 +5,28 @@
 
 pub mod seeds;
 
+mod admin;
+mod annotation;
+mod control;
+mod dump;
+mod events;
+mod mmdb;
+mod options;
+mod pieces;
+mod places;
+mod probe;
+mod prometheus;
 mod proxy;
 mod query;
+mod question;
+mod rdata;
 mod respond;
+mod routing_test;
+mod settings;
+mod shared;
+mod state;
+mod stream;
+mod world;
 mod zonefile;
 
 pub struct Target {
@@ -18,9 +37,27 @@ pub struct Target {
 }
 
 pub const TARGETS: &[Target] = &[
+    Target { name: "admin", run: admin::run, seeds: admin::seeds },
+    Target { name: "annotation", run: annotation::run, seeds: annotation::seeds },
+    Target { name: "control", run: control::run, seeds: control::seeds },
+    Target { name: "dump", run: dump::run, seeds: dump::seeds },
+    Target { name: "events", run: events::run, seeds: events::seeds },
+    Target { name: "mmdb", run: mmdb::run, seeds: mmdb::seeds },
+    Target { name: "options", run: options::run, seeds: options::seeds },
+    Target { name: "places", run: places::run, seeds: places::seeds },
+    Target { name: "probe", run: probe::run, seeds: probe::seeds },
+    Target { name: "prometheus", run: prometheus::run, seeds: prometheus::seeds },
     Target { name: "proxy", run: proxy::run, seeds: proxy::seeds },
     Target { name: "query", run: query::run, seeds: query::seeds },
+    Target { name: "question", run: question::run, seeds: question::seeds },
+    Target { name: "rdata", run: rdata::run, seeds: rdata::seeds },
     Target { name: "respond", run: respond::run, seeds: respond::seeds },
+    Target { name: "routing-test", run: routing_test::run, seeds: routing_test::seeds },
+    Target { name: "settings", run: settings::run, seeds: settings::seeds },
+    Target { name: "shared", run: shared::run, seeds: shared::seeds },
+    Target { name: "state", run: state::run, seeds: state::seeds },
+    Target { name: "stream", run: stream::run, seeds: stream::seeds },
+    Target { name: "world", run: world::run, seeds: world::seeds },
     Target { name: "zonefile", run: zonefile::run, seeds: zonefile::seeds },
 ];
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fingerpost::dice::{Dice, Seeded};
+use fingerpost::dice::Dice;
 use fingerpost::geo::Geography;
 use fingerpost::model::health_check::{Endpoint, Follows, HealthCheck, InsufficientData, Kind, Metric, Protocol};
 use fingerpost::model::{Id, Shared, ZoneData};
@@ -23,22 +23,22 @@ pub struct Pace {
     pub flaps: u32,
 }
 
-pub fn pace(dice: &mut Seeded) -> Pace {
+pub fn pace(dice: &mut dyn Dice) -> Pace {
     let intervals: [&[u32]; 3] = [&[1, 10, 30], &[10, 30], &[10, 30]];
     Pace { intervals: pick(&intervals, dice), flaps: pick(&[2, 6, 30, 300], dice) }
 }
 
-pub fn pick<T: Copy>(from: &[T], dice: &mut Seeded) -> T {
+pub fn pick<T: Copy>(from: &[T], dice: &mut dyn Dice) -> T {
     from[dice.roll(from.len() as u32) as usize]
 }
 
-fn check(id: String, kind: Kind, dice: &mut Seeded) -> (Id, HealthCheck) {
+fn check(id: String, kind: Kind, dice: &mut dyn Dice) -> (Id, HealthCheck) {
     let at = At { file: "health-checks.toml".into(), line: 1, column: 1, length: 0 };
     let (inverted, disabled) = (dice.roll(6) == 0, dice.roll(10) == 0);
     (id.as_str().into(), HealthCheck { id: id.into(), kind, inverted, disabled, at })
 }
 
-fn endpoint(pace: Pace, dice: &mut Seeded) -> Kind {
+fn endpoint(pace: Pace, dice: &mut dyn Dice) -> Kind {
     Kind::Endpoint(Endpoint {
         protocol: Protocol::Tcp,
         ip_address: Some([127, 0, 0, 1].into()),
@@ -56,8 +56,8 @@ fn endpoint(pace: Pace, dice: &mut Seeded) -> Kind {
 }
 
 /// Checks that count others: endpoints, and those that count with a smaller number.
-fn calculated(number: u32, dice: &mut Seeded) -> Kind {
-    let child = |dice: &mut Seeded| match dice.roll(ENDPOINTS + number) {
+fn calculated(number: u32, dice: &mut dyn Dice) -> Kind {
+    let child = |dice: &mut dyn Dice| match dice.roll(ENDPOINTS + number) {
         endpoint if endpoint < ENDPOINTS => format!("endpoint-{endpoint}"),
         other => format!("calculated-{}", other - ENDPOINTS),
     };
@@ -65,7 +65,7 @@ fn calculated(number: u32, dice: &mut Seeded) -> Kind {
     Kind::Calculated { children: children.into_iter().collect(), threshold: dice.roll(4) }
 }
 
-pub fn checks(pace: Pace, dice: &mut Seeded) -> Arc<Shared> {
+pub fn checks(pace: Pace, dice: &mut dyn Dice) -> Arc<Shared> {
     let mut checks = BTreeMap::new();
     for number in 0..ENDPOINTS {
         if dice.roll(8) > 0 {
@@ -87,7 +87,7 @@ pub fn checks(pace: Pace, dice: &mut Seeded) -> Arc<Shared> {
 }
 
 /// A few checks edited, removed or back again, the others as they were.
-pub fn edited(before: &Shared, pace: Pace, dice: &mut Seeded) -> Arc<Shared> {
+pub fn edited(before: &Shared, pace: Pace, dice: &mut dyn Dice) -> Arc<Shared> {
     let other = checks(pace, dice);
     let mut checks = before.health_checks.clone();
     for (id, check) in &other.health_checks {
@@ -101,9 +101,9 @@ pub fn edited(before: &Shared, pace: Pace, dice: &mut Seeded) -> Arc<Shared> {
 }
 
 /// A zone that goes by them: pairs, a weighted group, and aliases that look at their targets, one above the other.
-pub fn zone(dice: &mut Seeded) -> ZoneData {
+pub fn zone(dice: &mut dyn Dice) -> ZoneData {
     let mut text = String::from("$TTL 60\n@ SOA ns hm 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n");
-    let any = |dice: &mut Seeded| match dice.roll(ENDPOINTS + CALCULATED + 3) {
+    let any = |dice: &mut dyn Dice| match dice.roll(ENDPOINTS + CALCULATED + 3) {
         number if number < ENDPOINTS => format!("endpoint-{number}"),
         number if number < ENDPOINTS + CALCULATED => format!("calculated-{}", number - ENDPOINTS),
         number => ["switch", "metric", "nobodys"][(number - ENDPOINTS - CALCULATED) as usize].to_string(),
