@@ -2,14 +2,16 @@
 //!
 //! | newcomers that have asked nothing yet | who goes                                |
 //! |---------------------------------------|-----------------------------------------|
-//! | have more than a quarter of the seats | the newcomer that came first            |
+//! | have more than a quarter of the seats | a newcomer, see below                   |
 //! | have no more                          | who has asked, but not for longest      |
 //!
-//! So a flood of silent connections pushes out itself, and a newcomer that means it has time to ask.
+//! Of newcomers that one goes which has most neighbours here, and of those with as many the one that came first. So a
+//! flood of silent connections pushes out itself, and a newcomer that means it has time to ask.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -49,12 +51,26 @@ struct Connections {
     next: u64,
     open: HashMap<u64, Open>,
     clients: HashMap<IpAddr, usize>,
+    /// How many there are of each neighbourhood.
+    neighbours: HashMap<IpAddr, Arc<AtomicUsize>>,
 }
 
 struct Open {
     place: Arc<Place>,
     /// Whom it counts for; none as long as a proxy hasn't said.
     client: Option<IpAddr>,
+    /// How many there are of its neighbourhood, itself included; none as long as nobody knows where that is.
+    neighbours: Option<Arc<AtomicUsize>>,
+}
+
+impl Open {
+    fn last_active(&self) -> u64 {
+        self.place.last_active.load(Ordering::Relaxed)
+    }
+
+    fn neighbours(&self) -> usize {
+        self.neighbours.as_ref().map_or(0, |count| count.load(Ordering::Relaxed))
+    }
 }
 
 impl Crowd {
@@ -110,15 +126,14 @@ impl Crowd {
     }
 
     fn close_one(&self, connections: &mut Connections, seats: usize, among: impl Fn(&Open) -> bool) {
-        let oldest = |has_asked: bool| {
-            let open = connections.open.values().filter(|open| among(open)).map(|open| &open.place);
-            let places = open.filter(move |place| place.has_asked.load(Ordering::Relaxed) == has_asked);
-            let count = places.clone().count();
-            (places.min_by_key(|place| place.last_active.load(Ordering::Relaxed)).cloned(), count)
-        };
-        let ((newcomer, newcomers), (asker, _)) = (oldest(false), oldest(true));
-        let (first, second) = if newcomers > seats / NEWCOMERS_SHARE { (newcomer, asker) } else { (asker, newcomer) };
-        if let Some(place) = first.or(second) {
+        let open = connections.open.values().filter(|open| among(open));
+        let (askers, newcomers): (Vec<&Open>, Vec<&Open>) =
+            open.partition(|open| open.place.has_asked.load(Ordering::Relaxed));
+        let too_many = newcomers.len() > seats / NEWCOMERS_SHARE;
+        let asker = askers.into_iter().min_by_key(|open| open.last_active());
+        let newcomer = newcomers.into_iter().min_by_key(|open| (Reverse(open.neighbours()), open.last_active()));
+        let (first, second) = if too_many { (newcomer, asker) } else { (asker, newcomer) };
+        if let Some(place) = first.or(second).map(|open| open.place.clone()) {
             place.close.notify_one();
             connections.leave(place.id);
             self.closed_for_room.fetch_add(1, Ordering::Relaxed);
@@ -137,14 +152,21 @@ impl Crowd {
 
 impl Connections {
     fn enter(&mut self, place: Arc<Place>, client: Option<IpAddr>) {
-        self.open.insert(place.id, Open { place, client });
+        let neighbours = client.map(|client| self.neighbours.entry(neighbourhood(client)).or_default().clone());
+        if let Some(count) = &neighbours {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.open.insert(place.id, Open { place, client, neighbours });
         if let Some(client) = client {
             *self.clients.entry(client).or_default() += 1;
         }
     }
 
     fn leave(&mut self, id: u64) {
-        let Some(Open { client: Some(client), .. }) = self.open.remove(&id) else { return };
+        let Some(Open { client: Some(client), neighbours, .. }) = self.open.remove(&id) else { return };
+        if neighbours.is_some_and(|count| count.fetch_sub(1, Ordering::Relaxed) == 1) {
+            self.neighbours.remove(&neighbourhood(client));
+        }
         if let Some(count) = self.clients.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
@@ -199,6 +221,14 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Whoever floods has many addresses near each other more often than far apart.
+fn neighbourhood(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(client) => Ipv4Addr::from(u32::from(client) >> 8 << 8).into(),
+        IpAddr::V6(client) => Ipv6Addr::from(u128::from(client) >> 80 << 80).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +270,20 @@ mod tests {
         flood[49].used();
         let _more = [(); 50].map(|()| crowd.admit(client("192.0.2.2")));
         assert!(!was_taken(&flood[49]));
+    }
+
+    #[test]
+    fn a_flood_from_many_addresses_does_not_push_out_those_who_live_elsewhere() {
+        let crowd = Crowd::new(8, 99);
+        let stranger = crowd.admit(client("192.0.2.1"));
+        let flood: Vec<_> = (0..50).map(|host| crowd.admit(client(&format!("198.51.100.{host}")))).collect();
+        assert!(!was_taken(&stranger));
+        drop(flood);
+        // Where everybody lives alone, who came first goes.
+        let alone: Vec<_> = (0..50).map(|street| crowd.admit(client(&format!("10.0.{street}.1")))).collect();
+        assert!(was_taken(&stranger) && was_taken(&alone[0]) && !was_taken(&alone[49]));
+        drop((alone, stranger));
+        assert!(crowd.lock().neighbours.is_empty());
     }
 
     #[test]
