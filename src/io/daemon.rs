@@ -134,12 +134,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let served = Served::new(loaded.snapshot.clone());
     let proxies = Arc::new(Proxies::new(running.config.proxy.clone()));
     let seed = seed()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(plan.workers)
-        .thread_name("tcp")
-        .enable_all()
-        .build()
-        .context("the system gives no threads")?;
+    // Whatever clients do over streams, probes and the admin port have a thread of their own.
+    let (runtime, streams) = (threads(1, "keeping")?, threads(plan.workers, "tcp")?);
     let prober = prober(&running.config)?;
     sources(&running.config)?;
     let turns: Vec<Live> =
@@ -156,12 +152,14 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         };
         Doors::new(&plan.doors, identity.certificate.clone(), house)
     });
-    let (server, health) = {
-        let _inside = runtime.enter();
+    let server = {
+        let _inside = streams.enter();
         let server = tcp::Server::new(running.config.tcp.clone(), turns);
-        let server = Arc::new(server.behind(proxies.clone()).guarded_by(served.clone()));
-        let control = running.config.health.control.clone();
-        (server, Health::new(control, health_state, served.clone(), prober, seed))
+        Arc::new(server.behind(proxies.clone()).guarded_by(served.clone()))
+    };
+    let health = {
+        let _inside = runtime.enter();
+        Health::new(running.config.health.control.clone(), health_state, served.clone(), prober, seed)
     };
     let limiter = Arc::new(Table::new(sys::random_key().context("the system gives no random numbers")?));
     let of_tcp = counters.len();
@@ -171,13 +169,18 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let result = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let mut listeners = JoinSet::new();
-        for listener in tcp {
-            let listener = TcpListener::from_std(listener)?;
-            listeners.spawn(server.clone().serve(listener, stopped.clone()));
-        }
         let behind_doors = encrypted.addresses.clone();
+        {
+            let _inside = streams.enter();
+            for listener in tcp {
+                let listener = TcpListener::from_std(listener)?;
+                listeners.spawn(server.clone().serve(listener, stopped.clone()));
+            }
+            if let Some(doors) = &doors {
+                doors.open(encrypted, &mut listeners, &stopped)?;
+            }
+        }
         if let Some(doors) = &doors {
-            doors.open(encrypted, &mut listeners, &stopped)?;
             tokio::spawn(certificate::keep(doors.certificate.clone(), recertify.clone()));
         }
         tokio::spawn(health.clone().run());
@@ -215,8 +218,14 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         Ok(())
     });
     end(runtime);
+    end(streams);
     tracing::info!("ended");
     result
+}
+
+fn threads(count: usize, name: &str) -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(count).thread_name(name).enable_all().build().context("the system gives no threads")
 }
 
 /// A load that is still going on is left to the system.
@@ -415,6 +424,7 @@ impl Control {
         let mut loader = Some(loader);
         let mut loading: JoinSet<Option<Load>> = JoinSet::new();
         let mut again = Some(Touched::Any);
+        // The load that follows the start, if nobody asked for it: where it finds nothing new, nothing is said.
         let mut first = true;
         let mut rotation = tokio::time::Instant::now() + self.until_rotation();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
@@ -427,10 +437,10 @@ impl Control {
                     tracing::info!("told to reload");
                     self.read_settings(health);
                     recertify.notify_one();
-                    again = Some(Touched::Any);
+                    (again, first) = (Some(Touched::Any), false);
                 }
                 touched = eyes.changed() => again = Some(again.take().map_or(touched.clone(), |before| before.and(touched))),
-                () = reload.notified() => again = Some(Touched::Any),
+                () = reload.notified() => (again, first) = (Some(Touched::Any), false),
                 Some(done) = loading.join_next() => match done.ok().flatten() {
                     Some(Load { loader: returned, result, failed }) => {
                         loader = Some(returned);
