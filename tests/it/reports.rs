@@ -150,7 +150,7 @@ fn a_fingerpost_follows_what_another_finds() {
     let all_must = "health_rule = \"all\"\nhealth_observation_seconds = 3\n";
     let lima = Post::start(all_must, &[("shop", seen_by_lima.address)], lima_admin);
     wait_until("lima hears from paris", || lima.heard("paris").is_some_and(|paris| paris["healthy"] == true));
-    assert_eq!(paris.told("are told to lima again"), 1);
+    wait_until("paris says so", || paris.told("are told to lima again") == 1);
     assert_eq!(lima.answer(), PRIMARY);
 
     drop(seen_by_paris);
