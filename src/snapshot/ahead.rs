@@ -54,7 +54,7 @@ pub fn look<'q>(snapshot: &Snapshot, asked: impl Iterator<Item = (&'q QueryName,
     for name in names.iter_mut() {
         if let Some(image) = name.image {
             // The origin is looked at too, to be sure of the zone.
-            bytes ^= image.origin.wire()[0];
+            bytes ^= image.origin_nearby()[0];
             name.node = image.first_guess(name.hash);
         }
     }

@@ -72,13 +72,14 @@ impl Workshop {
             return Workshop::default().build(nothing, key, settings, hands, &mut Problems::default());
         }
         drop(records);
+        write_table(&mut self.arena, &self.drafts, &self.places, |_| false);
         let mut image = ZoneImage {
             origin: zone.origin.to_lowercase(),
             visibility: zone.visibility.clone(),
             file: zone.files[0].clone(),
             negative_soa: self.negative_soa(),
             arena: Box::default(),
-            slots: table(&self.drafts, &self.places, |_| false),
+            places: places_for(self.drafts.len()) as u32,
             apex: NodeAt(self.places[0]),
             denial: Denial::Unsigned,
             groups: groups.into_boxed_slice(),
@@ -94,7 +95,7 @@ impl Workshop {
         if let Denial::Nsec3(_) = image.denial {
             // The owners of the chain are known now, and to a question they do not exist (RFC 5155, 7.2.8).
             let left_out = chain_links(&image, &self.drafts, &self.places);
-            image.slots = table(&self.drafts, &self.places, left_out);
+            write_table(&mut image.arena, &self.drafts, &self.places, left_out);
         }
         meaning::check_denial(&image, zone, signed, problems);
         self.shrink();
@@ -115,8 +116,8 @@ impl Workshop {
         let (mut groups, mut signed) = (Vec::new(), false);
         let mut counts = Counts { names: names as u32, ..Counts::default() };
         arena.clear();
-        // Nothing stands at 0: an empty slot says so.
-        arena.push(0);
+        // The table stands in front, and is written once it is known where its nodes are.
+        arena.resize(places_for(names) * Slot::BYTES, 0);
         places.clear();
         places.reserve(names);
         let together = if names > PART { hands.count().max(1) * PARTS_FOR_EACH } else { 1 };
@@ -193,22 +194,27 @@ fn link(drafts: &Drafts, places: &[u32], arena: &mut [u8], groups: &mut [Group])
     }
 }
 
-/// The hash table over all names: three quarters full, so that most names lie where their hash says.
-fn table(drafts: &Drafts, places: &[u32], left_out: impl Fn(u32) -> bool) -> Box<[Slot]> {
-    let length = places.len() * 4 / 3 + 1;
-    let mut slots = vec![Slot::default(); length].into_boxed_slice();
+/// How many places a table over so many names has: three quarters full, so that most names lie where their hash says.
+fn places_for(names: usize) -> usize {
+    names * 4 / 3 + 1
+}
+
+/// Writes the hash table over all names to the front of the arena.
+fn write_table(arena: &mut [u8], drafts: &Drafts, places: &[u32], left_out: impl Fn(u32) -> bool) {
+    let length = places_for(places.len());
+    let table = &mut arena.as_chunks_mut().0[..length];
+    table.fill([0; Slot::BYTES]);
     for (number, (draft, &place)) in (0..).zip(drafts.iter().zip(places)) {
         if left_out(number) {
             continue;
         }
         let hash = draft.hash();
         let mut index = home(hash, length);
-        while slots[index].node != 0 {
+        while Slot::read(table[index]).node != 0 {
             index = if index + 1 == length { 0 } else { index + 1 };
         }
-        slots[index] = Slot { tag: hash as u32, node: place };
+        Slot { tag: hash as u32, node: place }.write(&mut table[index]);
     }
-    slots
 }
 
 /// Which names own nothing but an NSEC3 set and its signatures, and have nothing below them.
@@ -296,16 +302,15 @@ mod tests {
         let mut build = |hands: &dyn Hands| {
             let mut problems = Problems::default();
             let image = workshop.build(zone(), &key, &settings, hands, &mut problems);
-            let slots: Vec<_> = image.slots.iter().map(|slot| (slot.tag, slot.node)).collect();
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            (image, slots, problems)
+            (image, problems)
         };
-        let (alone, slots, problems) = build(&Alone);
+        let (alone, problems) = build(&Alone);
         assert_eq!(alone.counts.names, 1 + 7 + 40_000 + 8_000 + 5_000 + 1);
         assert!(problems.iter().any(|problem| problem.contains("has no address here")));
         for hands in [2, 3] {
-            let (image, its_slots, its_problems) = build(&Backwards(hands));
-            assert!(image.arena == alone.arena && its_slots == slots && image.counts == alone.counts, "{hands}");
+            let (image, its_problems) = build(&Backwards(hands));
+            assert!(image.arena == alone.arena && image.counts == alone.counts, "{hands}");
             assert_eq!(its_problems, problems);
         }
         for cut in [0, 4_999] {

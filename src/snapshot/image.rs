@@ -1,6 +1,8 @@
-//! A zone, ready for answering: one flat arena of nodes and rendered sets, and a hash table over its names.
+//! A zone, ready for answering: one flat arena of a hash table over its names, their nodes, and rendered sets. All that
+//! a small zone has stands in a few lines of memory next to each other.
 //!
 //! ```text
+//! slot   | tag 4 | node 4 |
 //! node   | name length 1 | flags 1 | entries 2 | name ... | cover 4, if occluded | entry ... |
 //! entry  | type 2 | kind 1 | unused 1 | offset 4 |
 //! ```
@@ -18,21 +20,23 @@ use crate::wire::fragment::Fragment;
 use crate::wire::name::Name;
 use crate::wire::rtype::Type;
 
-/// An immutable zone.
+/// An immutable zone. What a lookup reads of it stands in front, in this order, and so mostly in one line of memory.
+#[repr(C)]
 pub struct ZoneImage {
+    pub(super) arena: Box<[u8]>,
+    /// How many places the table has.
+    pub(super) places: u32,
+    pub(super) apex: NodeAt,
+    /// The SOA with the TTL that negative answers give it (RFC 2308, 3).
+    pub(super) negative_soa: u32,
+    pub(super) origin_labels: u8,
+    pub groups: Box<[Group]>,
     pub origin: Name,
     pub visibility: Visibility,
     /// The file it was read from.
     pub file: Arc<str>,
-    pub(super) arena: Box<[u8]>,
-    pub(super) slots: Box<[Slot]>,
-    pub(super) apex: NodeAt,
-    /// The SOA with the TTL that negative answers give it (RFC 2308, 3).
-    pub(super) negative_soa: u32,
     pub(super) denial: Denial,
-    pub groups: Box<[Group]>,
     pub counts: Counts,
-    pub(super) origin_labels: u8,
 }
 
 /// How much a zone holds.
@@ -43,11 +47,26 @@ pub struct Counts {
     pub groups: u32,
 }
 
-/// One place of the hash table: enough of the hash to be almost sure, and the node. No node stands at 0.
-#[derive(Clone, Copy, Default)]
+/// One place of the hash table, which the arena begins with: enough of the hash to be almost sure, and the node. At 0
+/// there is the table, so no node is.
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub(super) struct Slot {
     pub tag: u32,
     pub node: u32,
+}
+
+impl Slot {
+    pub(super) const BYTES: usize = 8;
+
+    #[inline]
+    pub(super) fn read([a, b, c, d, e, f, g, h]: [u8; Slot::BYTES]) -> Slot {
+        Slot { tag: u32::from_le_bytes([a, b, c, d]), node: u32::from_le_bytes([e, f, g, h]) }
+    }
+
+    pub(super) fn write(self, bytes: &mut [u8; Slot::BYTES]) {
+        bytes[..4].copy_from_slice(&self.tag.to_le_bytes());
+        bytes[4..].copy_from_slice(&self.node.to_le_bytes());
+    }
 }
 
 /// Where a node stands in its zone's arena.
@@ -283,9 +302,9 @@ impl ZoneImage {
     #[inline]
     fn probe(&self, hash: u64, is_it: impl Fn(&Node<'_>) -> bool) -> Option<Node<'_>> {
         let tag = hash as u32;
-        let mut index = home(hash, self.slots.len());
+        let mut index = home(hash, self.places());
         loop {
-            let slot = self.slots[index];
+            let slot = self.slot(index);
             if slot.node == 0 {
                 return None;
             }
@@ -295,14 +314,34 @@ impl ZoneImage {
                     return Some(node);
                 }
             }
-            index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
+            index = if index + 1 == self.places() { 0 } else { index + 1 };
         }
+    }
+
+    #[inline]
+    fn places(&self) -> usize {
+        self.places as usize
+    }
+
+    #[inline]
+    fn slot(&self, index: usize) -> Slot {
+        Slot::read(self.arena.as_chunks().0[index])
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.arena.as_chunks().0.iter().take(self.places()).map(|&slot| Slot::read(slot))
     }
 
     /// Where a name with this hash stands, if the first place of the table that it may be at has one; 0 is nowhere.
     #[inline]
     pub(super) fn first_guess(&self, hash: u64) -> u32 {
-        self.slots[home(hash, self.slots.len())].node
+        self.slot(home(hash, self.places())).node
+    }
+
+    /// Its origin, in lower case, from where its records stand too: a lookup has that memory at hand, or soon needs it.
+    #[inline]
+    pub(super) fn origin_nearby(&self) -> &[u8] {
+        self.apex().name
     }
 
     /// A byte of the arena, for nothing but having it read.
@@ -360,12 +399,12 @@ impl ZoneImage {
 
     /// Every node, in no particular order.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.slots.iter().filter(|slot| slot.node != 0).map(|slot| self.node(NodeAt(slot.node)))
+        self.slots().filter(|slot| slot.node != 0).map(|slot| self.node(NodeAt(slot.node)))
     }
 
     /// What it takes in memory, groups left out.
     pub fn bytes(&self) -> usize {
-        self.arena.len() + self.slots.len() * size_of::<Slot>() + size_of::<ZoneImage>()
+        self.arena.len() + size_of::<ZoneImage>()
     }
 }
 

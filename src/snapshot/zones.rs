@@ -301,7 +301,7 @@ impl Zones {
         loop {
             let slot = self.slots[index];
             let number = slot.entry.checked_sub(1)?;
-            if slot.tag == hash as u32 && self.entries[number as usize].image.origin.wire() == origin {
+            if slot.tag == hash as u32 && self.entries[number as usize].image.origin_nearby() == origin {
                 return Some(number);
             }
             index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
