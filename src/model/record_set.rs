@@ -36,6 +36,13 @@ pub struct AliasTarget {
     pub evaluate_target_health: bool,
 }
 
+impl AliasTarget {
+    /// Whether this may be the id of a hosted zone: one word, which a zone file holds as it stands.
+    pub fn is_zone_id(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"();\\".contains(&byte))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Routing {
     Simple,

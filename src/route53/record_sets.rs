@@ -375,6 +375,11 @@ fn alias_target(reader: &mut Reader, node: &Node) -> Option<AliasTarget> {
     table.only(reader, "AliasTarget", &["HostedZoneId", "DNSName", "EvaluateTargetHealth"]);
     let what = "the alias target";
     let zone_id = table.required(reader, what, "HostedZoneId", "Z2FDTNDATAQYW2");
+    if let (Some(node), Some(text)) = (table.get("HostedZoneId"), zone_id)
+        && !AliasTarget::is_zone_id(text)
+    {
+        reader.error(node, format!("{text:?} is no hosted zone's id"), "", "write one as AWS gives it: Z2FDTNDATAQYW2");
+    }
     let target = table.required(reader, what, "DNSName", "www.example.com.");
     let target = target.and_then(|text| name(reader, table.get("DNSName").map_or(table.span, Span::from), text));
     let evaluate = table.boolean(reader, "EvaluateTargetHealth");

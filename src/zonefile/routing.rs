@@ -105,7 +105,7 @@ impl Reader<'_> {
         field.name_into(fields.origin, &mut target)?;
         let target = Name::from_wire(&target).map_err(|error| field.fault(error.to_string()))?;
         let field = fields.required("the target's hosted zone").map_err(with_form)?;
-        let zone_id = field.text().filter(|text| !text.is_empty());
+        let zone_id = field.text().filter(|text| AliasTarget::is_zone_id(text));
         let zone_id = zone_id.ok_or_else(|| field.is_not("a hosted zone id").remedy(FORM))?;
         let field = fields.required("whether to evaluate the target's health").map_err(with_form)?;
         let evaluate_target_health = match field.bytes.to_ascii_lowercase().as_slice() {

@@ -129,6 +129,13 @@ fn problems_name_their_place() {
             r#"{"Host"#,
             "no EvaluateTargetHealth",
         ),
+        (
+            format!(
+                r#"{{{a}, "AliasTarget": {{"HostedZoneId": " Z", "DNSName": "b", "EvaluateTargetHealth": true}}}}"#
+            ),
+            r#"" Z""#,
+            "is no hosted zone's id",
+        ),
         (format!(r#"{{{a}, {body}, "AliasTarget": {{ }}}}"#), "{ }", "beside ResourceRecords"),
         (text("v=spf1; x"), r#""v="#, "outside quotes"),
         (text("x"), r#""x""#, "in quotes"),

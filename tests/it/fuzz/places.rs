@@ -19,6 +19,10 @@ fn name(bytes: &[u8]) -> &'static str {
     }
 }
 
+fn is_row(line: &str) -> bool {
+    !line.trim().is_empty() && !line.trim_start().starts_with('#')
+}
+
 /// The one network that a line names; none where it is not that plain.
 fn network(line: &str) -> Option<IpNet> {
     let mut networks = line.split(',').filter_map(|cell| {
@@ -31,8 +35,10 @@ fn network(line: &str) -> Option<IpNet> {
 
 /// By every line of the file, slowly.
 fn check_places(geography: &Geography, text: &str) {
+    let lines = text.lines().enumerate().filter(|(_, line)| is_row(line));
+    // The first is the header, which says nothing of anybody.
     let networks: Vec<(usize, IpNet)> =
-        text.lines().enumerate().filter_map(|(at, line)| Some((at + 1, network(line)?))).take(64).collect();
+        lines.skip(1).filter_map(|(at, line)| Some((at + 1, network(line)?))).take(64).collect();
     let ends = networks.iter().flat_map(|(_, network)| [network.network(), network.broadcast()]);
     for address in ends {
         let longest = networks.iter().filter(|(_, network)| network.contains(&address));
@@ -54,7 +60,7 @@ pub fn run(bytes: &[u8]) {
     let (geography, problems) = Geography::build(vec![GeoFile { name: name.into(), bytes: bytes.to_vec() }]);
     seeds::all_inside(&problems, bytes);
     let plain = std::str::from_utf8(bytes).ok().filter(|text| {
-        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+        let lines = text.lines().filter(|line| is_row(line));
         // Quoted cells may hold anything; those lines are for the reader's own tests.
         let rows = lines.skip(1).collect::<Vec<_>>();
         !text.contains('"') && rows.len() <= 64 && rows.iter().all(|row| network(row).is_some())
