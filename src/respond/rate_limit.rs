@@ -14,6 +14,7 @@
 //! Threads share the table and need no lock: an account is one word, and where two write at once a reply may go
 //! uncounted. The clock may jump either way: accounts are then full, once.
 
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -79,8 +80,11 @@ impl Table {
 
     /// Counts a reply that is to be sent, by its kind and among all.
     pub fn count(&self, limit: &RateLimit, source: IpAddr, reply: Reply, now: u32) -> Verdict {
-        let one = self.pay(limit, source, reply, now);
-        let all = self.pay(limit, source, Reply { kind: Kind::All, zone: 0, node: 0, rtype: 0 }, now);
+        let all = Reply { kind: Kind::All, zone: 0, node: 0, rtype: 0 };
+        let entries = [reply, all].map(|reply| self.entry(limit, source, reply));
+        // Both lines are looked at before either is written to, so that the waits for them run side by side.
+        black_box(entries.each_ref().map(|entry| entry.line[0].load(Ordering::Relaxed)));
+        let [one, all] = entries.map(|entry| entry.pay(limit.window, now as u16));
         if one == Verdict::Over || all == Verdict::Over {
             self.last_over.store(shortened(source, limit), Ordering::Relaxed);
             return Verdict::Over;
@@ -97,30 +101,48 @@ impl Table {
         }
     }
 
-    fn pay(&self, limit: &RateLimit, source: IpAddr, reply: Reply, now: u32) -> Verdict {
-        let rate = i64::from(limit.per_second[reply.kind as usize]);
-        if rate == 0 {
-            return Verdict::Within;
-        }
+    fn entry(&self, limit: &RateLimit, source: IpAddr, reply: Reply) -> Entry<'_> {
         let hash = self.hasher.hash(&key(source, limit, reply));
         // The lower bits choose the line, the upper ones tell accounts in it apart; an empty place has no tag.
         let line = &self.lines[hash as usize % LINES].0;
-        let tag = (hash >> TAG_SHIFT).max(1);
-        let stamp = now as u16;
-        let mut place = &line[0];
-        let mut least = 0;
-        for candidate in line {
-            let word = candidate.load(Ordering::Relaxed);
-            if word >> TAG_SHIFT == tag {
-                return draw(candidate, word, stamp, rate, limit.window);
-            }
-            let idle = if word == 0 { u64::MAX } else { u64::from(age(word, stamp)) << 24 | word & BALANCE_MASK };
-            if idle >= least {
-                (place, least) = (candidate, idle);
+        let rate = i64::from(limit.per_second[reply.kind as usize]);
+        Entry { line, tag: (hash >> TAG_SHIFT).max(1), rate }
+    }
+}
+
+/// What a reply is counted by.
+struct Entry<'t> {
+    /// Where its account is, or will be.
+    line: &'t [AtomicU64; WAYS],
+    tag: u64,
+    /// How many there may be in a second; 0: as many as anybody wants.
+    rate: i64,
+}
+
+impl Entry<'_> {
+    fn pay(&self, window: u16, stamp: u16) -> Verdict {
+        if self.rate == 0 {
+            return Verdict::Within;
+        }
+        for place in self.line {
+            let word = place.load(Ordering::Relaxed);
+            if word >> TAG_SHIFT == self.tag {
+                return draw(place, word, stamp, self.rate, window);
             }
         }
-        place.store(account(tag, stamp, rate - 1), Ordering::Relaxed);
+        self.open(stamp);
         Verdict::Within
+    }
+
+    /// Takes the place of the account idle for longest, and of those as idle as that, which owes least.
+    fn open(&self, stamp: u16) {
+        let idle = |place: &&AtomicU64| match place.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            word => u64::from(age(word, stamp)) << STAMP_SHIFT | word & BALANCE_MASK,
+        };
+        if let Some(place) = self.line.iter().max_by_key(idle) {
+            place.store(account(self.tag, stamp, self.rate - 1), Ordering::Relaxed);
+        }
     }
 }
 
