@@ -85,6 +85,7 @@ impl Workshop {
             groups: groups.into_boxed_slice(),
             counts,
             origin_labels: zone.origin.label_count() as u8,
+            origin_length: zone.origin.wire().len() as u8,
         };
         // Room that is worth keeping is small enough to be copied out of.
         image.arena = match self.drafts.len() > ROOM_KEPT {

@@ -30,6 +30,8 @@ pub struct ZoneImage {
     /// The SOA with the TTL that negative answers give it (RFC 2308, 3).
     pub(super) negative_soa: u32,
     pub(super) origin_labels: u8,
+    /// In bytes.
+    pub(super) origin_length: u8,
     pub groups: Box<[Group]>,
     pub origin: Name,
     pub visibility: Visibility,
@@ -339,9 +341,10 @@ impl ZoneImage {
     }
 
     /// Its origin, in lower case, from where its records stand too: a lookup has that memory at hand, or soon needs it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn origin_nearby(&self) -> &[u8] {
-        self.apex().name
+        let start = self.apex.0 as usize + NODE_HEAD;
+        self.arena.get(start..start + usize::from(self.origin_length)).unwrap_or_default()
     }
 
     /// A byte of the arena, for nothing but having it read.
