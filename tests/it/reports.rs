@@ -35,6 +35,7 @@ struct Post {
     admin: String,
     log: Arc<Mutex<String>>,
     folder: tempfile::TempDir,
+    _elsewhere: tempfile::TempDir,
 }
 
 impl Post {
@@ -65,9 +66,10 @@ impl Post {
         let mut command = program(folder.path());
         command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", &admin.to_string()]);
         command.env("FINGERPOST_ADMIN_TOKEN", TOKEN).env("TOKEN_OF_LIMA", TOKEN);
+        // Where nothing else is that the server reads: confined, it has to be let in there.
+        let elsewhere = tempfile::tempdir().expect("a folder of certificates");
         if let Some(trusted) = trusted {
-            let file = folder.path().join("trusted/roots.pem");
-            fs::create_dir(folder.path().join("trusted")).expect("a folder of certificates");
+            let file = elsewhere.path().join("roots.pem");
             fs::write(&file, &trusted.pem).expect("a certificate");
             command.env("SSL_CERT_FILE", file);
         }
@@ -81,7 +83,7 @@ impl Post {
         BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut first).expect("what it serves");
         let dns = first.split(" on ").nth(1).and_then(|rest| rest.split(", UDP").next()).expect("its address");
         let dns = dns.parse().expect("an address");
-        Post { child, dns, admin: admin.expect("an admin port"), log, folder }
+        Post { child, dns, admin: admin.expect("an admin port"), log, folder, _elsewhere: elsewhere }
     }
 
     fn says(&self, arguments: &[&str]) -> String {
