@@ -57,4 +57,12 @@ impl Alternative {
     pub fn label(&self) -> &str {
         self.identifier.as_deref().unwrap_or("-")
     }
+
+    /// What its health follows: the target of an alias that evaluates it.
+    pub fn followed(&self) -> Option<&Target> {
+        match &self.body {
+            Body::Alias { target, evaluate_target_health: true } => Some(target),
+            _ => None,
+        }
+    }
 }
