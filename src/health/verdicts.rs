@@ -217,12 +217,16 @@ impl Verdicts {
 
     /// The checks whose verdict is not what it was `before`. None where that was about other checks.
     pub fn turned_since(&self, before: &Verdicts) -> Option<Vec<&Id>> {
-        if !Arc::ptr_eq(&self.plan, &before.plan) {
+        if !Arc::ptr_eq(&self.plan, &before.plan) && !self.ids().eq(before.ids()) {
             return None;
         }
         let both = self.standings.iter().zip(&before.standings).zip(&self.plan.checks);
         let turned = both.filter(|((now, before), _)| now.verdict.healthy != before.verdict.healthy);
         Some(turned.map(|(_, check)| &check.id).collect())
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &Id> {
+        self.plan.checks.iter().map(|check| &check.id)
     }
 
     fn find(&self, id: &str) -> Option<&Standing> {

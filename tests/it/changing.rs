@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::geo::Geography;
+use fingerpost::health::verdicts::Verdicts;
 use fingerpost::model::{Limits, Shared, ZoneData};
 use fingerpost::moment::Moment;
 use fingerpost::policy::MemberSet;
@@ -108,6 +109,12 @@ fn a_flip_or_another_version_of_a_zone_is_as_if_all_were_made_afresh() {
             }
             let whole = Snapshot::new(parts_of(&changed, &images));
             assert_eq!(candidates(&changed), candidates(&whole), "{seed}, {step}");
+            // As after a reload: what was loaded knows nothing yet, and takes over what was known before.
+            let mut verdicts = Verdicts::new(&changed.shared.health_checks);
+            let fresh = Parts { verdicts: Arc::new(verdicts.clone()), ..parts_of(&changed, &images) };
+            verdicts.continue_from(&changed.verdicts, Moment(step));
+            let taken_over = Snapshot::new(fresh).with_verdicts(Arc::new(verdicts));
+            assert_eq!(candidates(&taken_over), candidates(&whole), "{seed}, {step}, loaded again");
         }
     }
 }
