@@ -1,5 +1,7 @@
 //! Does what `control` says: asks endpoints, writes the state folder, swaps the snapshot, logs what turned.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -288,26 +290,47 @@ fn lines(turned: &[Turn], before: &Snapshot, after: &Snapshot) -> Vec<String> {
     if turned.is_empty() {
         return Vec::new();
     }
-    let groups: Vec<_> = after
-        .steered_otherwise(before)
-        .map(|(name, zone, group)| (format!("{name} {}", group.rtype), after.checks_behind(zone, group)))
-        .collect();
-    let line = |Turn { id, healthy, why }: &Turn| {
-        let names: Vec<String> =
-            groups.iter().filter(|(_, checks)| checks.contains(id)).map(|(name, _)| name.clone()).collect();
+    let numbers: HashMap<&str, usize> = turned.iter().enumerate().map(|(number, turn)| (&*turn.id, number)).collect();
+    let mut effects: Vec<Names> = turned.iter().map(|_| Names::default()).collect();
+    for (name, zone, group) in after.steered_otherwise(before) {
+        for check in after.checks_behind(zone, group) {
+            if let Some(&number) = numbers.get(&**check) {
+                effects[number].add(|| format!("{name} {}", group.rtype));
+            }
+        }
+    }
+    let line = |(Turn { id, healthy, why }, names): (&Turn, &Names)| {
         let state = if *healthy { "healthy" } else { "unhealthy" };
         let why = if why.is_empty() { String::new() } else { format!(" ({})", why.trim_end_matches('.')) };
-        let effect = if names.is_empty() { String::new() } else { format!("; answers otherwise: {}", listed(&names)) };
+        let effect = if names.count == 0 { String::new() } else { format!("; answers otherwise: {names}") };
         format!("health check {id} is {state}{why}{effect}")
     };
-    turned.iter().map(line).collect()
+    turned.iter().zip(&effects).map(line).collect()
 }
 
-fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(LOGGED_NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(LOGGED_NAMES_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+/// The first names of many, and how many there are.
+#[derive(Default)]
+struct Names {
+    shown: Vec<String>,
+    count: usize,
+}
+
+impl Names {
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.shown.len() < LOGGED_NAMES_MAX {
+            self.shown.push(name());
+        }
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown.join(", "))?;
+        match self.count - self.shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

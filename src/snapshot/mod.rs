@@ -41,7 +41,7 @@ use crate::model::{Id, Shared};
 use crate::policy::{self, BiasFormula, MemberSet, Policy, Simple};
 use crate::problem::Problems;
 use crate::wire::hash::HashKey;
-use crate::wire::name::Name;
+use crate::wire::name::{Name, Shown};
 
 /// All that answers depend on.
 #[derive(Clone)]
@@ -160,7 +160,7 @@ impl Snapshot {
     pub fn steered_otherwise<'s>(
         &'s self,
         before: &'s Snapshot,
-    ) -> impl Iterator<Item = (Name, ZoneNumber, &'s group::Group)> {
+    ) -> impl Iterator<Item = (Shown<'s>, ZoneNumber, &'s group::Group)> {
         let same = Arc::ptr_eq(&self.zones, &before.zones);
         let differing = self.healthy.differing(&before.healthy).filter(move |_| same);
         differing.filter_map(move |number| {
@@ -175,8 +175,7 @@ impl Snapshot {
             let all = MemberSet::first_of(group.members.len());
             let candidates = |healthy: MemberSet| if healthy.is_empty() { all } else { healthy };
             let same = candidates(healthy) == candidates(before);
-            let name = Name::from_wire(image.node(group.node).name).ok().filter(|_| !same)?;
-            Some((name, zone, group))
+            (!same).then(|| (Shown(image.node(group.node).name), zone, group))
         })
     }
 
@@ -195,7 +194,7 @@ impl Snapshot {
     pub fn checked_groups<'s>(
         &'s self,
         is_one: impl Fn(&str) -> bool + 's,
-    ) -> impl Iterator<Item = (Name, &'s group::Group, MemberSet)> {
+    ) -> impl Iterator<Item = (Shown<'s>, &'s group::Group, MemberSet)> {
         let groups = self.zones.steered().iter().flat_map(move |&zone| {
             let image = self.image(zone);
             (0..).zip(image.groups.iter()).map(move |(number, group)| (zone, image, number, group))
@@ -204,7 +203,7 @@ impl Snapshot {
             let mut checks = group.members.iter().filter_map(|member| member.health_check.as_deref());
             checks.any(&is_one).then_some(())?;
             let healthy = self.healthy.get(self.zones.group(zone, number));
-            Some((Name::from_wire(image.node(group.node).name).ok()?, group, healthy))
+            Some((Shown(image.node(group.node).name), group, healthy))
         })
     }
 

@@ -4,7 +4,7 @@
 //! sort in canonical order (RFC 4034, 6.1). The functions on plain slices serve the query path, which owns nothing.
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 
 /// RFC 1035, 2.3.4: a name takes at most 255 bytes on the wire.
@@ -153,17 +153,23 @@ impl fmt::Debug for Name {
 /// Shows a wire-form name as master files write it, final dot included.
 pub struct Shown<'a>(pub &'a [u8]);
 
+/// Stands in a name as it is, where others need a backslash.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$')
+}
+
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.len() <= 1 {
             return f.write_str(".");
         }
         for label in labels(self.0) {
-            for &byte in label {
-                match byte {
-                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => write!(f, "\\{}", byte as char)?,
-                    0x21..=0x7e => write!(f, "{}", byte as char)?,
-                    _ => write!(f, "\\{byte:03}")?,
+            for run in label.chunk_by(|&byte, &next| is_plain(byte) && is_plain(next)) {
+                match *run {
+                    [byte] if is_plain(byte) => f.write_char(byte as char)?,
+                    [byte] if byte.is_ascii_graphic() => write!(f, "\\{}", byte as char)?,
+                    [byte] => write!(f, "\\{byte:03}")?,
+                    _ => f.write_str(str::from_utf8(run).unwrap_or_default())?,
                 }
             }
             f.write_str(".")?;

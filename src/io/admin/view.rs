@@ -17,7 +17,7 @@ use crate::moment::{Moment, rfc3339};
 use crate::policy::{Member, MemberSet};
 use crate::snapshot::Snapshot;
 use crate::snapshot::group::Group;
-use crate::wire::name::Name;
+use crate::wire::name::Shown;
 
 /// Names listed for each check; more are counted.
 const NAMES_MAX: usize = 20;
@@ -214,7 +214,10 @@ fn answers(snapshot: &Snapshot, is_one: impl Fn(&str) -> bool) -> BTreeMap<Id, A
         checks.sort_unstable();
         checks.dedup();
         for check in checks {
-            let answers = answers.entry(check.into()).or_default();
+            if !answers.contains_key(check) {
+                answers.insert(check.into(), Answers::default());
+            }
+            let Some(answers) = answers.get_mut(check) else { continue };
             answers.count += 1;
             if answers.shown.len() < NAMES_MAX {
                 answers.shown.push(answer(&name, group, healthy));
@@ -224,7 +227,7 @@ fn answers(snapshot: &Snapshot, is_one: impl Fn(&str) -> bool) -> BTreeMap<Id, A
     answers
 }
 
-fn answer(name: &Name, group: &Group, healthy: MemberSet) -> Value {
+fn answer(name: &Shown<'_>, group: &Group, healthy: MemberSet) -> Value {
     let labels = |wanted: &dyn Fn(Member) -> bool| {
         let members = (0..).map(Member).zip(&group.members).filter(|(member, _)| wanted(*member));
         members.map(|(_, alternative)| alternative.label()).take(MEMBERS_MAX).collect::<Vec<_>>()
