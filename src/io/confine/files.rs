@@ -60,10 +60,6 @@ pub fn restrict(needs: &Needs) -> Result<Restricted> {
 /// Where a path may be found later: a rule holds for what is there now, and another file or folder may take its name.
 /// So the folder it is in is opened to us, and, if it is a link, the one that it leads to; but never all there is.
 fn places(path: &Path) -> Vec<PathBuf> {
-    let above = |path: &Path| match path.parent() {
-        Some(parent) if parent.parent().is_some() => parent.to_path_buf(),
-        _ => path.to_path_buf(),
-    };
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut places = vec![above(&whole)];
     if let Ok(found) = whole.canonicalize() {
@@ -73,11 +69,19 @@ fn places(path: &Path) -> Vec<PathBuf> {
     places
 }
 
+fn above(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.parent().is_some() => parent.to_path_buf(),
+        _ => path.to_path_buf(),
+    }
+}
+
 /// Adds what the links within a folder lead to, wherever that is: zone files are often links into a checkout.
 fn add_linked(folder: &Path, wanted: &mut BTreeSet<PathBuf>) {
     let mut left = ENTRIES_MAX;
     let mut folders = vec![folder.to_path_buf()];
     let mut seen = BTreeSet::new();
+    let mut links = Links::default();
     while let Some(folder) = folders.pop() {
         let Ok(folder) = folder.canonicalize() else { continue };
         if !seen.insert(folder.clone()) {
@@ -90,13 +94,47 @@ fn add_linked(folder: &Path, wanted: &mut BTreeSet<PathBuf>) {
             }
             left -= 1;
             let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_symlink() {
-                wanted.extend(places(&entry.path()));
-            }
-            if kind.is_dir() || kind.is_symlink() && entry.path().is_dir() {
+            if kind.is_dir() {
                 folders.push(entry.path());
+            } else if kind.is_symlink() && !links.leads_to_file_nearby(&folder, &entry.path()) {
+                wanted.extend(places(&entry.path()));
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                }
             }
         }
+    }
+}
+
+/// The folders that links lead into, as the links write them, which take a dozen system calls each to make out. A
+/// hundred thousand links may lead into one of them.
+#[derive(Default)]
+struct Links {
+    known: BTreeSet<PathBuf>,
+}
+
+impl Links {
+    /// Whether a link in this folder leads to a file, and no further, in a folder that one before it led into as well:
+    /// then there is nothing to add.
+    fn leads_to_file_nearby(&mut self, folder: &Path, link: &Path) -> bool {
+        let Some((target, into)) = std::fs::read_link(link).ok().and_then(|target| {
+            let target = folder.join(target);
+            let into = target.parent()?.to_path_buf();
+            Some((target, into))
+        }) else {
+            return false;
+        };
+        if !target.symlink_metadata().is_ok_and(|target| target.is_file()) {
+            return false;
+        }
+        if self.known.contains(&into) {
+            return true;
+        }
+        // The root is never opened as a whole, so that each file there has a rule of its own.
+        if into.canonicalize().is_ok_and(|into| into.parent().is_some()) {
+            self.known.insert(into);
+        }
+        false
     }
 }
 
@@ -131,9 +169,17 @@ mod tests {
         link("more", "zones/deep/more");
         link("elsewhere/c.zone", "more/below/c.zone");
         link("zones", "zones/deep/round");
+        // Beside one that leads to a file: one that leads on from there, and one to a folder.
+        link("elsewhere/c.zone", "checkout/away.zone");
+        link("checkout/away.zone", "zones/b.zone");
+        std::fs::create_dir_all(inside.join("checkout/within")).unwrap();
+        std::fs::create_dir_all(inside.join("far")).unwrap();
+        std::fs::write(inside.join("far/d.zone"), "").unwrap();
+        link("checkout/within", "zones/c");
+        link("far/d.zone", "checkout/within/d.zone");
         let mut wanted = BTreeSet::new();
         add_linked(&inside.join("zones"), &mut wanted);
-        for place in ["checkout", "elsewhere"] {
+        for place in ["checkout", "elsewhere", "far"] {
             assert!(wanted.contains(&inside.join(place)), "{place} is missing in {wanted:?}");
         }
         assert!(wanted.contains(&inside), "what a linked folder stands in: {wanted:?}");
