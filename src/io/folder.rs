@@ -378,6 +378,7 @@ impl<T> Load<'_, T> {
 
     fn changed(&self, name: &str, path: &Path) -> Outcome<T> {
         let file = files::shown(path);
+        let named = name_of(name);
         let mut problems = Problems::default();
         let mut vpcs = Vec::new();
         let mut included = Vec::new();
@@ -388,14 +389,15 @@ impl<T> Load<'_, T> {
             Ok((bytes, its)) => {
                 stamp = Some(its);
                 let data = if name.ends_with(".json") {
-                    let dump = record_sets::read(name_of(name).ok(), file.clone(), &bytes, self.limits, &mut problems);
+                    let named = named.as_ref().ok().cloned();
+                    let dump = record_sets::read(named, file.clone(), &bytes, self.limits, &mut problems);
                     dump.map(|dump| {
                         vpcs = dump.vpcs;
                         dump.zone
                     })
                 } else {
                     let includes = includes::FolderIncludes::new(self.dir, self.root);
-                    let data = self.zone_file(name, &file, &bytes, &includes, &mut problems);
+                    let data = self.zone_file(&named, &file, &bytes, &includes, &mut problems);
                     included = includes.into_files();
                     data
                 };
@@ -415,7 +417,7 @@ impl<T> Load<'_, T> {
                 problems.add_excerpts(&file, &bytes);
             }
         }
-        let by_name = origin_of(name);
+        let by_name = named.unwrap_or_else(|_| Name::root());
         let (origin, visibility, built) = made.unwrap_or_else(|| (by_name.clone(), Visibility::Public, None));
         let failed = problems.errors() > 0;
         let state = if failed { State::Failed } else { State::Loaded };
@@ -434,16 +436,16 @@ impl<T> Load<'_, T> {
 
     fn zone_file(
         &self,
-        name: &str,
+        named: &Result<Name, String>,
         file: &Arc<str>,
         bytes: &[u8],
         includes: &includes::FolderIncludes,
         problems: &mut Problems,
     ) -> Option<ZoneData> {
         // A comment inside may name the zone, whatever the file is called; the root stands in until it is read.
-        let named = name_of(name);
-        let origin = named.clone().unwrap_or_else(|_| Name::root());
-        let data = zonefile::parse_with(&origin, file.clone(), bytes, includes, &self.hands, problems);
+        let root = Name::root();
+        let origin = named.as_ref().unwrap_or(&root);
+        let data = zonefile::parse_with(origin, file.clone(), bytes, includes, &self.hands, problems);
         match named {
             Err(why) if data.origin.is_root() => {
                 let remedy = "name the file after its zone, as example.com.zone";
