@@ -541,9 +541,13 @@ pub fn give_back_memory() {}
 /// How far back a thread stands that has time: with others to run beside it, it has a tenth of a processor at least.
 const STANDS_BACK: c_int = 10;
 
-/// Has this thread, and those that it will start, let others go first. Where the system does not want that, nothing is
-/// lost but time.
+/// Has this thread, and those that it will start, let others go first, also where the server was started with real-time
+/// priority: a load would hold up every answer then. Where the system does not want that, nothing is lost but time.
 pub fn stand_back() {
+    let no_priority = libc::sched_param { sched_priority: 0 };
+    // musl has a function for this that does nothing.
+    // SAFETY: the kernel reads the structure, which outlives the call. Thread 0 is the one that calls.
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, libc::SCHED_BATCH, &raw const no_priority) };
     // SAFETY: it takes no pointers. On Linux process 0 is the thread that calls.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, STANDS_BACK) };
 }

@@ -123,6 +123,8 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, seccompiler::BackendErr
     // A thread that stands back behind those that answer; no other thread, no process.
     let itself = vec![whole(0, u64::from(libc::PRIO_PROCESS))?, whole(1, 0)?];
     rules.insert(libc::SYS_setpriority, vec![SeccompRule::new(itself)?]);
+    let itself = vec![whole(0, 0)?, whole(1, libc::SCHED_BATCH as u64)?];
+    rules.insert(libc::SYS_sched_setscheduler, vec![SeccompRule::new(itself)?]);
     let asked = [libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::TCGETS, libc::TIOCGWINSZ];
     rules.insert(libc::SYS_ioctl, one_of(1, &asked)?);
     Ok(rules)
