@@ -26,6 +26,10 @@ use crate::wire::name::Name;
 const ZONES_FOLDER: &str = "zones";
 const GEO_FOLDER: &str = "geo";
 
+/// So many zones are put into a snapshot one by one, each into a copy of the list of all; for more, a new list is made,
+/// which takes as long as some tens of copies.
+const ONE_BY_ONE_MAX: usize = 16;
+
 /// Where zones and geography are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folders {
@@ -160,23 +164,24 @@ impl Loader {
         let build = build(&self.key, &self.settings);
         let read = folder::load_touched(zones, limits, &mut self.seen, files, &build)?;
         let Last { mut snapshot, mut records } = last;
-        let (mut fresh, mut whole) = (0, true);
+        let (mut fresh, mut whole) = (0, read.len() <= ONE_BY_ONE_MAX);
         for zone in read {
             let Some(image) = zone.built else { continue };
             fresh += 1;
             records += u64::from(image.counts.records);
             let before = self.images.insert(zone.file, image.clone());
-            let next = before.and_then(|before| {
-                records -= u64::from(before.counts.records);
-                snapshot.with_zone(&before, image)
-            });
+            records -= before.as_ref().map_or(0, |before| u64::from(before.counts.records));
+            if !whole {
+                continue;
+            }
+            let next = before.and_then(|before| snapshot.with_zone(&before, image));
             match next {
                 Some(next) => snapshot = Arc::new(next),
                 None => whole = false,
             }
         }
         if !whole {
-            // A zone is served for the first time.
+            // There are many, or a zone is served for the first time.
             let Snapshot { geography, shared, .. } = &*snapshot;
             let (geography, shared) = (geography.clone(), shared.clone());
             snapshot = Arc::new(self.snapshot(geography, shared));

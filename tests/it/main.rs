@@ -20,6 +20,7 @@ mod geography;
 mod hardships;
 mod kill;
 mod limits;
+mod loads;
 mod message;
 mod packets;
 mod random_zones;

@@ -60,7 +60,11 @@ impl Server {
         snapshot.check_aliases(&mut problems);
         problems.sort();
         let snapshot = snapshot.with_geography(Arc::new(geography));
-        Server { snapshot, problems, worker: Worker::new(1), reply: vec![0; 65_535] }
+        Server { problems, ..Server::of(snapshot) }
+    }
+
+    pub fn of(snapshot: Snapshot) -> Server {
+        Server { snapshot, problems: Problems::default(), worker: Worker::new(1), reply: vec![0; 65_535] }
     }
 
     /// Forces verdicts on health checks.
