@@ -120,7 +120,8 @@ impl Touched {
 /// Kept small: there may be a hundred thousand.
 #[derive(Clone)]
 struct SeenZone {
-    name: Box<str>,
+    /// Its path, which the loaded zone has too; they are all in one folder.
+    file: Arc<str>,
     stamp: Option<Stamp>,
     /// None for a zone that its file's name tells all about and that has no problems.
     more: Option<Box<More>>,
@@ -175,7 +176,7 @@ pub fn load_with<T: Send>(
 
     let load = Load { dir, root: &root, limits, hands: Threads::of_this_machine(), shared: &next.shared, build };
     let earlier = |name: &str| {
-        let at = seen.zones.binary_search_by(|zone| (*zone.name).cmp(name)).ok()?;
+        let at = seen.zones.binary_search_by(|zone| zone.name().cmp(name)).ok()?;
         seen.zones.get(at).filter(|_| same)
     };
     let mut zones = Vec::with_capacity(found.len());
@@ -300,7 +301,7 @@ pub fn load_touched<T: Send>(
         if !files::is_zone_file(inside) || inside.contains('/') {
             continue;
         }
-        let at = seen.zones.binary_search_by(|zone| (*zone.name).cmp(inside)).ok()?;
+        let at = seen.zones.binary_search_by(|zone| zone.name().cmp(inside)).ok()?;
         let earlier = &seen.zones[at];
         let regular = path.symlink_metadata().ok()?.is_file();
         let stamp = files::stamp(path).filter(|_| regular)?;
@@ -337,7 +338,7 @@ impl Seen {
     pub fn failed(&self) -> impl Iterator<Item = (&str, Name, Visibility)> {
         self.zones.iter().filter(|zone| zone.has_errors()).map(|zone| {
             let (origin, visibility) = zone.is();
-            (&*zone.name, origin, visibility)
+            (zone.name(), origin, visibility)
         })
     }
 }
@@ -359,20 +360,20 @@ impl<T> Load<'_, T> {
         if earlier.is_some() || !file.regular {
             let stamp = files::stamp(&path)?;
             if let Some(earlier) = earlier.filter(|earlier| earlier.is_current(stamp)) {
-                return Some(self.unchanged(&path, earlier));
+                return Some(self.unchanged(earlier));
             }
         }
         Some(self.changed(&file.name, &path))
     }
 
-    fn unchanged(&self, path: &Path, earlier: &SeenZone) -> Outcome<T> {
+    fn unchanged(&self, earlier: &SeenZone) -> Outcome<T> {
         let (origin, visibility) = earlier.is();
         let (vpcs, problems) = match &earlier.more {
             Some(more) => (more.vpcs.clone(), more.problems.clone()),
             None => (Vec::new(), Problems::default()),
         };
         let state = if problems.errors() > 0 { State::Failed } else { State::Unchanged };
-        let zone = Zone { file: files::shown(path), origin, visibility, state, built: None };
+        let zone = Zone { file: earlier.file.clone(), origin, visibility, state, built: None };
         Outcome { zone, seen: earlier.clone(), vpcs, problems }
     }
 
@@ -430,8 +431,9 @@ impl<T> Load<'_, T> {
             let (origin, visibility) = (origin.clone(), visibility.clone());
             Box::new(More { origin, visibility, vpcs: vpcs.clone(), included, problems: problems.clone() })
         });
+        let seen = SeenZone { file: file.clone(), stamp, more };
         let zone = Zone { file, origin, visibility, state, built: built.filter(|_| !failed) };
-        Outcome { zone, seen: SeenZone { name: name.into(), stamp, more }, vpcs, problems }
+        Outcome { zone, seen, vpcs, problems }
     }
 
     fn zone_file(
@@ -463,6 +465,10 @@ impl<T> Load<'_, T> {
 }
 
 impl SeenZone {
+    fn name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or_default()
+    }
+
     fn has_errors(&self) -> bool {
         self.more.as_ref().is_some_and(|more| more.problems.errors() > 0)
     }
@@ -475,7 +481,7 @@ impl SeenZone {
     fn is(&self) -> (Name, Visibility) {
         match &self.more {
             Some(more) => (more.origin.clone(), more.visibility.clone()),
-            None => (origin_of(&self.name), Visibility::Public),
+            None => (origin_of(self.name()), Visibility::Public),
         }
     }
 

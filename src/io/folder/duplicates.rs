@@ -10,13 +10,19 @@ use crate::wire::name::Name;
 
 /// A zone belongs to one file. The first by name keeps it; a private zone is another one for other VPCs.
 pub fn same_zone<T>(zones: &mut [Zone<T>], problems: &mut Problems) {
-    let mut first: HashMap<Name, Vec<usize>> = HashMap::with_capacity(zones.len());
+    // Of each name the last zone, and of each zone the one of its name before: there may be a hundred thousand.
+    let mut last: HashMap<&Name, usize> = HashMap::with_capacity(zones.len());
+    let mut before = vec![None; zones.len()];
     let mut clashes = Vec::new();
     for (index, zone) in zones.iter().enumerate() {
-        let same_name = first.entry(zone.origin.clone()).or_default();
-        match same_name.iter().find(|&&other| meet(&zones[other].visibility, &zone.visibility)) {
-            Some(&other) => clashes.push((index, zones[other].file.clone())),
-            None => same_name.push(index),
+        let newest = last.get(&zone.origin).copied();
+        let same_name = std::iter::successors(newest, |&other| before[other]);
+        match same_name.filter(|&other| meet(&zones[other].visibility, &zone.visibility)).last() {
+            Some(first) => clashes.push((index, zones[first].file.clone())),
+            None => {
+                before[index] = newest;
+                last.insert(&zone.origin, index);
+            }
         }
     }
     for (index, other) in clashes {

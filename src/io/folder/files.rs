@@ -52,14 +52,13 @@ pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<ZoneFile>, 
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|error| no_folder(dir, &error))? {
         let entry = entry.map_err(|error| no_folder(dir, &error))?;
-        let name = entry.file_name();
-        match name.to_str() {
-            Some(name) if is_zone_file(name) => {
+        match entry.file_name().into_string() {
+            Ok(name) if is_zone_file(&name) => {
                 let regular = entry.file_type().is_ok_and(|kind| kind.is_file());
-                found.push(ZoneFile { name: name.to_string(), regular });
+                found.push(ZoneFile { name, regular });
             }
-            Some(_) => {}
-            None => {
+            Ok(_) => {}
+            Err(name) => {
                 let at = whole(&shown(&dir.join(&name)));
                 if name.as_encoded_bytes().ends_with(b".zone") || name.as_encoded_bytes().ends_with(b".json") {
                     problems.push(Problem::warning(at, "the file's name is not UTF-8", "it is not read", "rename it"));
