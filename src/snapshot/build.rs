@@ -47,6 +47,9 @@ pub struct Workshop {
     /// Where each draft's node stands in the arena.
     places: Vec<u32>,
     parts: Vec<Mutex<Part>>,
+    /// For the negative answers' SOA.
+    renderer: Renderer,
+    data: Vec<u8>,
 }
 
 impl Workshop {
@@ -112,7 +115,7 @@ impl Workshop {
         hands: &dyn Hands,
         problems: &mut Problems,
     ) -> (Vec<Group>, Counts, bool) {
-        let Workshop { drafts, arena, places, parts } = self;
+        let Workshop { drafts, arena, places, parts, .. } = self;
         let names = drafts.len();
         let (mut groups, mut signed) = (Vec::new(), false);
         let mut counts = Counts { names: names as u32, ..Counts::default() };
@@ -155,18 +158,18 @@ impl Workshop {
 
     /// RFC 2308, 3: a negative answer lives as long as the SOA's TTL and its MINIMUM field allow.
     fn negative_soa(&mut self) -> u32 {
-        let apex = Node::read(&self.arena, NodeAt(self.places[0]));
-        let mut renderer = Renderer::default();
+        let Workshop { arena, places, renderer, data, .. } = self;
+        let apex = Node::read(arena, NodeAt(places[0]));
         renderer.begin(apex.name);
         if let Some(Found::Set(at)) = apex.find(Type::SOA)
-            && let Some(soa) = Fragment::read(apex.name, &self.arena[at.0 as usize..]).records().next()
+            && let Some(soa) = Fragment::read(apex.name, &arena[at.0 as usize..]).records().next()
         {
-            let mut data = Vec::new();
-            soa.data(&mut data);
+            data.clear();
+            soa.data(data);
             let minimum = data.last_chunk::<4>().map_or(soa.ttl, |bytes| u32::from_be_bytes(*bytes));
-            renderer.record(Type::SOA, soa.ttl.min(minimum), &data);
+            renderer.record(Type::SOA, soa.ttl.min(minimum), data);
         }
-        renderer.finish(&mut self.arena) as u32
+        renderer.finish(arena) as u32
     }
 
     fn shrink(&mut self) {

@@ -171,15 +171,13 @@ impl Drafts {
     fn runs(&self, records: &Records, chunk: usize) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::with_capacity(records.ids_in(chunk).len());
         let mut before = None;
-        let mut lower = Vec::with_capacity(name::NAME_MAX);
+        let mut room = [0; name::NAME_MAX];
         for (number, id) in (0..).zip(records.ids_in(chunk)) {
             let (owner, place) = records.owner(id);
             match runs.last_mut() {
                 Some(run) if before == Some(place) => run.records.end = number + 1,
                 _ => {
-                    lower.clear();
-                    lower.extend(owner.iter().map(u8::to_ascii_lowercase));
-                    let owner = self.hash_of(&lower).map_or(Owner::OutOfZone, Owner::Inside);
+                    let owner = self.hash_of(in_lower_case(owner, &mut room)).map_or(Owner::OutOfZone, Owner::Inside);
                     runs.push(Run { owner, records: number..number + 1 });
                 }
             }
@@ -212,7 +210,7 @@ impl Drafts {
         runs: &[Run],
         problems: &mut Problems,
     ) {
-        let mut lower = Vec::with_capacity(name::NAME_MAX);
+        let mut room = [0; name::NAME_MAX];
         let mut ids = records.ids_in(chunk);
         let mut last = 0;
         for (number, run) in runs.iter().enumerate() {
@@ -227,9 +225,7 @@ impl Drafts {
                     continue;
                 };
                 if draft == NONE {
-                    lower.clear();
-                    lower.extend(record.owner.iter().map(u8::to_ascii_lowercase));
-                    draft = self.of(&lower, hash);
+                    draft = self.of(in_lower_case(record.owner, &mut room), hash);
                     last = last.max(draft);
                 }
                 let rtype = record.rtype;
@@ -456,6 +452,14 @@ impl Drafts {
     pub fn groups_of(&self, number: u32) -> impl Iterator<Item = (Type, &[u32])> {
         self.groups.get(&number).into_iter().flatten().map(|(&rtype, sets)| (Type(rtype), &sets[..]))
     }
+}
+
+/// The name in lower case, in this room. Names fit, whoever read them.
+fn in_lower_case<'r>(name: &[u8], room: &'r mut [u8; name::NAME_MAX]) -> &'r [u8] {
+    let lower = &mut room[..name.len()];
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    lower
 }
 
 fn out_of_zone(zone: &ZoneData, owner: &[u8], at: At) -> Problem {
