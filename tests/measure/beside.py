@@ -4,9 +4,10 @@
     cargo build --release
     tests/measure/beside.py target/release/fingerpost
 
-A server of 100,000 zones of five records, one of a million, and 10,000 steered groups that go by one check. It is asked
-20,000 questions a second, evenly, from core 1 (by paced.rs, which is compiled first). Meanwhile nothing happens; small
-zones are edited, one after the other; the large zone is loaded again and again; the check turns up and down. The server
+A server of 100,000 zones of five records, one of a million, 10,000 steered groups that go by one check, and 1,000 by
+geolocation. It is asked 20,000 questions a second, evenly, from core 1 (by paced.rs, which is compiled first). Meanwhile
+nothing happens; small zones are edited, one after the other; the large zone is loaded again and again; the check turns
+up and down; the geography (the one that is shipped, with all its countries) is another one and another one. The server
 has core 0 to itself for all it does (--cores 0,1: both), so that loading and answering have to share it.
 """
 
@@ -27,7 +28,7 @@ from reloads import text
 
 PORT, ADMIN = 6387, "127.0.0.1:6386"
 HERE = pathlib.Path(__file__).parent
-GROUPS = 10_000
+GROUPS, GEO_GROUPS = 10_000, 1_000
 
 
 def checked():
@@ -37,6 +38,9 @@ def checked():
             check = ' healthCheckId="c0"' if role == "PRIMARY" else ""
             lines.append(f'p{group} A 192.0.2.{last} ; AWS routing="FAILOVER" failover="{role}" '
                          f'identifier="{role}"{check}')
+    for group in range(GEO_GROUPS):
+        for last, place in [(1, "continentCode=\"EU\""), (2, "countryCode=\"US\""), (3, "countryCode=\"*\"")]:
+            lines.append(f'g{group} A 192.0.2.{last} ; AWS routing="GEOLOCATION" {place} identifier="{last}"')
     return "\n".join(lines) + "\n"
 
 
@@ -44,7 +48,7 @@ def folder_of(options):
     folder = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm"))
     zones = folder / "zones"
     zones.mkdir()
-    (folder / "geo").mkdir()
+    shutil.copytree(HERE.parent.parent / "geo", folder / "geo")
     for zone in range(options.zones):
         (zones / f"z{zone}.example.zone").write_text(text(5, 1))
     (zones / "large.example.zone").write_text(text(options.records, 1))
@@ -55,6 +59,7 @@ def folder_of(options):
     names = [f"n{1 + number * 7919 % (options.records - 4)}.large.example" for number in range(5000)]
     names += [f"www.z{number * 7919 % options.zones}.example" for number in range(5000)]
     names += [f"p{number * 7919 % GROUPS}.checked.example" for number in range(5000)]
+    names += [f"g{number * 7919 % GEO_GROUPS}.checked.example" for number in range(5000)]
     mixed = [names[number * 4999 % len(names)] for number in range(len(names))]
     (folder / "names").write_text("\n".join(mixed) + "\n")
     return folder
@@ -72,22 +77,29 @@ class Deeds:
             (self.folder / f"small-{turn}").write_text(text(5, 2 + turn % 200))
         for turn in range(self.options.seconds):
             (self.folder / f"large-{turn}").write_text(text(self.options.records, 1 + turn % 200))
+        places = (self.folder / "geo" / "places.csv").read_text()
+        for turn in range(self.options.seconds):
+            (self.folder / f"places-{turn}").write_text(f"{places}10.{turn}.0.0/16,,DE,,,,\n")
         os.sync()
 
     def put(self, name, kind):
         waiting = self.folder / f"{kind}-{self.count}"
         if waiting.exists():
-            os.rename(waiting, self.folder / "zones" / name)
+            os.rename(waiting, self.folder / name)
 
     def nothing(self):
         time.sleep(0.1)
 
     def small_zones(self):
-        self.put(f"z{self.count * 7 % self.options.zones}.example.zone", "small")
+        self.put(f"zones/z{self.count * 7 % self.options.zones}.example.zone", "small")
         time.sleep(0.1)
 
     def large_zone(self):
-        self.put("large.example.zone", "large")
+        self.put("zones/large.example.zone", "large")
+        time.sleep(1.5)
+
+    def geography(self):
+        self.put("geo/places.csv", "places")
         time.sleep(1.5)
 
     def flips(self):
@@ -132,7 +144,7 @@ def measure(options):
         print("microseconds        p50     p99   p99.9    most  left out  unanswered  p99 beside nothing  done")
         idle, ratios = None, {}
         for round in range(options.rounds):
-            for deed in [deeds.nothing, deeds.small_zones, deeds.large_zone, deeds.flips]:
+            for deed in [deeds.nothing, deeds.small_zones, deeds.large_zone, deeds.flips, deeds.geography]:
                 stop, deeds.count = threading.Event(), 0
                 deeds.prepare()
 

@@ -6,8 +6,8 @@
     tests/measure/reloads.py target/release/fingerpost --zones 1 --records 1000000
     tests/measure/reloads.py target/release/fingerpost --all --edits 3
 
-The server runs on core 0 (--cores 0,1: on both). A new version of one zone is renamed over the old one, and the time is taken from there to
-the first answer that has it, asked for without pause from core 1. Memory is the proportional set size (Pss), which
+Files lie in memory (/dev/shm), so that no disk is measured. The server runs on core 0 (--cores 0,1: on both). A new version of one zone is renamed over the old one, and the time is taken from there to
+the first answer that has it, asked for each millisecond from core 1. Memory is the proportional set size (Pss), which
 leaves out the page cache; peaks are the resident size's (VmHWM), of the first load and of the reloads. With --all each
 edit is one of all zones at once.
 """
@@ -53,7 +53,7 @@ def processor(pid):
 
 
 def measure(options):
-    folder = pathlib.Path(tempfile.mkdtemp())
+    folder = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm"))
     for part in ["zones", "geo"]:
         (folder / part).mkdir()
     for zone in range(options.zones):
@@ -94,7 +94,8 @@ def measure(options):
                 dns.send(query(f"www.z{zone}.example"))
                 if dns.recv(512)[-4:] == bytes([192, 0, 2, edit + 2]):
                     break
-                assert time.monotonic() < begin + 30, "the edited zone stays as it was"
+                assert time.monotonic() < begin + 60, "the edited zone stays as it was"
+                time.sleep(0.001)
             took.append(1000 * (time.monotonic() - begin))
             time.sleep(options.pause)
         took.sort()
