@@ -155,14 +155,20 @@ impl Loader {
         self.load()
     }
 
-    /// Changes the zones of these files and nothing else, where nothing else depends on them.
+    /// Changes the zones of these files, and the geography if it is among them, and nothing else, where nothing else
+    /// depends on them.
     fn change(&mut self, last: Last, files: &BTreeSet<PathBuf>, begin: Instant) -> Option<Loaded> {
-        if self.folders.geo.as_ref().is_some_and(|geo| files.iter().any(|file| is_inside(file, geo))) {
+        let (zones, limits) = (&self.folders.zones, self.limits);
+        let geo = self.folders.geo.as_ref();
+        if geo.is_some_and(|geo| is_inside(zones, geo) || is_inside(geo, zones)) {
             return None;
         }
-        let (zones, limits) = (&self.folders.zones, self.limits);
+        let (places, files): (BTreeSet<_>, BTreeSet<_>) =
+            files.iter().cloned().partition(|file| geo.is_some_and(|geo| is_inside(file, geo)));
         let build = build(&self.key, &self.settings);
-        let read = folder::load_touched(zones, limits, &mut self.seen, files, &build)?;
+        let read = folder::load_touched(zones, limits, &mut self.seen, &files, &build)?;
+        // Not before: a load of everything would find nothing new there any more.
+        let geo = (!places.is_empty()).then(|| self.geo.load());
         let Last { mut snapshot, mut records } = last;
         let (mut fresh, mut whole) = (0, read.len() <= ONE_BY_ONE_MAX);
         for zone in read {
@@ -186,6 +192,11 @@ impl Loader {
             let (geography, shared) = (geography.clone(), shared.clone());
             snapshot = Arc::new(self.snapshot(geography, shared));
         }
+        let new_geography = geo.as_ref().filter(|geo| geo.changed).map(|geo| geo.geography.clone());
+        let changed = fresh > 0 || new_geography.is_some();
+        if let Some(geography) = new_geography {
+            snapshot = Arc::new(snapshot.with_geography(geography));
+        }
         let (mut kept, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (name, origin, visibility) in self.seen.failed() {
             let file: Arc<str> = zones.join(name).to_string_lossy().into();
@@ -194,12 +205,12 @@ impl Loader {
             failed.push((origin, visibility));
         }
         let mut problems = self.seen.problems();
-        problems.append(self.geo.problems().clone());
+        problems.append(geo.map_or_else(|| self.geo.problems().clone(), |geo| geo.problems));
         snapshot.check_aliases(&mut problems);
         problems.sort();
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         let zones = self.images.len();
-        let (changed, took) = (fresh > 0, begin.elapsed());
+        let took = begin.elapsed();
         Some(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took })
     }
 
