@@ -170,23 +170,23 @@ impl Loader {
         // Not before: a load of everything would find nothing new there any more.
         let geo = (!places.is_empty()).then(|| self.geo.load());
         let Last { mut snapshot, mut records } = last;
-        let (mut fresh, mut whole) = (0, read.len() <= ONE_BY_ONE_MAX);
+        let (mut fresh, mut one_by_one) = (0, read.len() <= ONE_BY_ONE_MAX);
         for zone in read {
             let Some(image) = zone.built else { continue };
             fresh += 1;
             records += u64::from(image.counts.records);
             let before = self.images.insert(zone.file, image.clone());
             records -= before.as_ref().map_or(0, |before| u64::from(before.counts.records));
-            if !whole {
+            if !one_by_one {
                 continue;
             }
             let next = before.and_then(|before| snapshot.with_zone(&before, image));
             match next {
                 Some(next) => snapshot = Arc::new(next),
-                None => whole = false,
+                None => one_by_one = false,
             }
         }
-        if !whole {
+        if !one_by_one {
             // There are many, or a zone is served for the first time.
             let Snapshot { geography, shared, .. } = &*snapshot;
             let (geography, shared) = (geography.clone(), shared.clone());

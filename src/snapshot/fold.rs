@@ -308,7 +308,7 @@ impl<'a> Fold<'a> {
     fn leads(&mut self, zone: ZoneNumber, group: u32, member: Member) -> Leads {
         let (zones, number) = (self.zones, self.zones.group(zone, group));
         let group = &zones.image(zone).groups[group as usize];
-        let Some(target) = group.members[usize::from(member.0)].followed() else { return Leads::Well };
+        let Some(target) = group.members[member.index()].followed() else { return Leads::Well };
         let leads = self.follow(zone, group.rtype, target);
         if let (None, Leads::To(zone, group)) = (self.states.others, leads) {
             let followed = zones.group(zone, group) as u32;

@@ -10,7 +10,6 @@ use crate::health::alarm::Read;
 use crate::health::checker::Checker;
 use crate::health::tracker::{Own, Past};
 use crate::health::verdicts::Reason;
-use crate::model::Id;
 use crate::model::health_check::{Follows, Kind, Metric};
 use crate::model::record_set::{Role, Routing};
 use crate::moment::{Moment, rfc3339};
@@ -27,10 +26,11 @@ const MEMBERS_MAX: usize = 20;
 
 /// All checks, without their history.
 pub fn list(health: &Health) -> Value {
-    let answers = answers(&health.snapshot(), |_| true);
+    let snapshot = health.snapshot();
+    let answers = answers(&snapshot, |_| true);
     let checks = health.look(|control| {
         let watched = control.watched().iter();
-        watched.map(|(id, watched)| check(control, id, watched, answers.get(id))).collect::<Vec<_>>()
+        watched.map(|(id, watched)| check(control, id, watched, answers.get(&**id))).collect::<Vec<_>>()
     });
     json!({ "now": rfc3339(health.now().0), "health_checks": checks })
 }
@@ -206,18 +206,16 @@ struct Answers {
     count: usize,
 }
 
-fn answers(snapshot: &Snapshot, is_one: impl Fn(&str) -> bool) -> BTreeMap<Id, Answers> {
-    let mut answers: BTreeMap<Id, Answers> = BTreeMap::new();
-    for (name, group, healthy) in snapshot.checked_groups(&is_one) {
+/// By the check's id.
+fn answers<'s>(snapshot: &'s Snapshot, is_one: impl Fn(&str) -> bool + Copy + 's) -> BTreeMap<&'s str, Answers> {
+    let mut answers: BTreeMap<&str, Answers> = BTreeMap::new();
+    for (name, group, healthy) in snapshot.checked_groups(is_one) {
         let mut checks: Vec<_> =
             group.members.iter().filter_map(|member| member.health_check.as_deref()).filter(|id| is_one(id)).collect();
         checks.sort_unstable();
         checks.dedup();
         for check in checks {
-            if !answers.contains_key(check) {
-                answers.insert(check.into(), Answers::default());
-            }
-            let Some(answers) = answers.get_mut(check) else { continue };
+            let answers = answers.entry(check).or_default();
             answers.count += 1;
             if answers.shown.len() < NAMES_MAX {
                 answers.shown.push(answer(&name, group, healthy));

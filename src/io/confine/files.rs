@@ -117,22 +117,18 @@ impl Links {
     /// Whether a link in this folder leads to a file, and no further, in a folder that one before it led into as well:
     /// then there is nothing to add.
     fn leads_to_file_nearby(&mut self, folder: &Path, link: &Path) -> bool {
-        let Some((target, into)) = std::fs::read_link(link).ok().and_then(|target| {
-            let target = folder.join(target);
-            let into = target.parent()?.to_path_buf();
-            Some((target, into))
-        }) else {
-            return false;
-        };
+        let Ok(target) = std::fs::read_link(link) else { return false };
+        let target = folder.join(target);
+        let Some(into) = target.parent() else { return false };
         if !target.symlink_metadata().is_ok_and(|target| target.is_file()) {
             return false;
         }
-        if self.known.contains(&into) {
+        if self.known.contains(into) {
             return true;
         }
         // The root is never opened as a whole, so that each file there has a rule of its own.
         if into.canonicalize().is_ok_and(|into| into.parent().is_some()) {
-            self.known.insert(into);
+            self.known.insert(into.to_path_buf());
         }
         false
     }
