@@ -57,14 +57,18 @@ impl Name {
 
     /// Reads presentation form. A name without a final dot is completed with `origin`; `@` is the origin itself.
     pub fn parse(text: &str, origin: Option<&Name>) -> Result<Name, NameError> {
+        Name::read(text, origin.map(Name::wire))
+    }
+
+    fn read(text: &str, origin: Option<&[u8]>) -> Result<Name, NameError> {
         let mut wire = Vec::with_capacity(text.len() + 2);
-        parse_into(text.as_bytes(), origin.map(Name::wire), &mut wire)?;
+        parse_into(text.as_bytes(), origin, &mut wire)?;
         Ok(Name(wire.into_boxed_slice()))
     }
 
     /// Reads presentation form in which the final dot may be missing (`dig`'s and Route 53's habit).
     pub fn parse_absolute(text: &str) -> Result<Name, NameError> {
-        if text == "@" { Err(NameError::Relative) } else { Name::parse(text, Some(&Name::root())) }
+        if text == "@" { Err(NameError::Relative) } else { Name::read(text, Some(&[0])) }
     }
 
     pub fn wire(&self) -> &[u8] {
@@ -103,10 +107,22 @@ impl Name {
         Name(self.0.to_ascii_lowercase().into_boxed_slice())
     }
 
+    pub fn into_lowercase(mut self) -> Name {
+        self.0.make_ascii_lowercase();
+        self
+    }
+
     /// The text without the final dot, as file names and Route 53 logs show it.
     pub fn without_dot(&self) -> String {
         let text = self.to_string();
         if text == "." { text } else { text[..text.len() - 1].to_string() }
+    }
+}
+
+/// The root.
+impl Default for Name {
+    fn default() -> Name {
+        Name::root()
     }
 }
 
@@ -120,8 +136,12 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in &self.0 {
-            state.write_u8(byte.to_ascii_lowercase());
+        // All at once: a hasher takes whole words.
+        let mut room = [0; NAME_MAX];
+        if let Some(lower) = room.get_mut(..self.0.len()) {
+            lower.copy_from_slice(&self.0);
+            lower.make_ascii_lowercase();
+            state.write(lower);
         }
     }
 }
