@@ -104,7 +104,7 @@ fn build_a_zone(bencher: Bencher, names: u32) {
     let zone = parse(&zone_text(names));
     let (key, settings) = (HashKey::new([1; 4]), Settings::modern());
     let mut workshop = Workshop::default();
-    let build = |zone| workshop.build(zone, &key, &settings, &Alone, &mut Problems::default()).counts;
+    let build = |mut zone| workshop.build(&mut zone, &key, &settings, &Alone, &mut Problems::default()).counts;
     bencher.counter(ItemsCount::new(names)).with_inputs(|| zone.clone()).bench_local_values(build);
 }
 

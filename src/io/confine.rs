@@ -15,6 +15,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::{prctl, resource};
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
 
+use super::folder::Listing;
 use crate::config::Confine;
 
 /// What the process still needs of the world.
@@ -25,8 +26,9 @@ pub struct Needs {
     pub state: PathBuf,
 }
 
-/// Gives up what is not needed, as the settings say, and tells in one line what that was.
-pub fn confine(settings: &Confine, needs: &Needs) -> Result<()> {
+/// Gives up what is not needed, as the settings say, and tells in one line what that was. A folder that was listed isn't
+/// listed again, and what was found out about its links is noted there.
+pub fn confine(settings: &Confine, needs: &Needs, listing: Option<&mut Listing>) -> Result<()> {
     let mut given_up = Vec::new();
     let mut missing = Vec::new();
     if !settings.core_dumps {
@@ -54,7 +56,7 @@ pub fn confine(settings: &Confine, needs: &Needs) -> Result<()> {
     if settings.landlock {
         // Libraries that look names up are loaded at the first use, from where nothing is read later.
         let _ = std::net::ToSocketAddrs::to_socket_addrs("localhost:0");
-        match files::restrict(needs).context("Landlock; landlock = false goes without")? {
+        match files::restrict(needs, listing).context("Landlock; landlock = false goes without")? {
             files::Restricted::Wholly => given_up.push("other files (Landlock)".into()),
             files::Restricted::Partly => given_up.push("other files (Landlock, as far as this kernel has it)".into()),
             files::Restricted::Not => missing.push("Landlock"),

@@ -19,7 +19,7 @@ use super::announce;
 use super::bind::{Addresses, Sockets};
 use super::confine::{self, Needs};
 use super::doors::{self, Doors, certificate};
-use super::folder::Touched;
+use super::folder::{Listing, Touched};
 use super::health::{self, Health};
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
@@ -104,7 +104,9 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         );
     }
     // Who asks meanwhile waits for the load. Nothing that others wrote is read before.
-    confine::confine(&plan.config.confine, &plan.needs())?;
+    let mut listing = Listing::of(&plan.loader.folders().zones).ok();
+    confine::confine(&plan.config.confine, &plan.needs(), listing.as_mut())?;
+    plan.loader.knowing(listing);
     let state = open_state(&plan);
     let health_state = state.as_ref().and_then(|_| open_state(&plan));
     let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
@@ -128,7 +130,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     loaded.problems.append(running.config.regrets.due(&loaded.snapshot, &running.listeners));
     // The watch would tell of every file that the first load opens. What changed meanwhile, a second load finds.
     let folders = plan.loader.folders();
-    let eyes = Watch::new(std::iter::once(folders.zones.clone()).chain(folders.geo.clone()).collect());
+    let folders = std::iter::once(folders.zones.clone()).chain(folders.geo.clone());
+    let eyes = Watch::knowing(folders.collect(), loaded.listing.take().as_ref());
     running.report(&loaded, true);
 
     let served = Served::new(loaded.snapshot.clone());

@@ -15,6 +15,7 @@
 mod duplicates;
 mod files;
 mod includes;
+mod listing;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use files::Stamp;
-use files::ZoneFile;
+pub use listing::{Kind, Listing};
 
 use super::hands::Threads;
 use crate::model::zone::Visibility;
@@ -36,9 +37,12 @@ use crate::zonefile;
 const SHARED_FILES: [&str; 5] =
     ["health-checks.toml", "health-checks.json", "cidr-collections.toml", "cidr-collections.json", "vpcs.toml"];
 
+/// The text of a zone file takes room that is kept for the next, up to so many bytes.
+const TEXT_KEPT: usize = 1 << 16;
+
 /// What a load brought.
 pub struct Folder<T> {
-    /// By file name.
+    /// By file name. Who they are, `seen` says.
     pub zones: Vec<Zone<T>>,
     pub shared: Shared,
     /// Some of the shared files cannot be used as they stand; `shared` is what the load before brought, if any.
@@ -46,14 +50,14 @@ pub struct Folder<T> {
     pub problems: Problems,
     /// To be given to the next load.
     pub seen: Seen,
+    /// What the folder held when the load began.
+    pub listing: Listing,
 }
 
 /// One zone of a load.
 pub struct Zone<T> {
     /// Its file, as problems name it. Two loads' zones with one file are the same zone.
     pub file: Arc<str>,
-    pub origin: Name,
-    pub visibility: Visibility,
     pub state: State,
     /// What the caller made of it; none where it failed or did not change.
     pub built: Option<T>,
@@ -69,6 +73,7 @@ pub enum State {
 }
 
 /// One zone as read, for the caller to build what it serves.
+#[derive(Default)]
 pub struct LoadedZone {
     pub data: ZoneData,
     /// It has errors already.
@@ -140,8 +145,6 @@ struct More {
 struct Outcome<T> {
     zone: Zone<T>,
     seen: SeenZone,
-    vpcs: Vec<Vpc>,
-    problems: Problems,
 }
 
 /// All of a regular file beside the zones.
@@ -155,21 +158,28 @@ pub fn load(
     limits: Limits,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Folder<LoadedZone>, Box<Problem>> {
-    load_with(dir, limits, &Seen::default(), progress, &|zone, _, _| Some(zone))
+    load_with(dir, limits, None, &Seen::default(), progress, &|zone, _, _| Some(std::mem::take(zone)))
 }
 
-/// Loads what changed since `seen`. Each zone read is given to `build` on the thread that read it, with all that
-/// the zones share; problems that `build` adds are the zone's. If any of what the zones share changed, all are read.
+/// Loads what changed since `seen`. Each zone read is given to `build` on the thread that read it, to take what it wants
+/// of it, with all that the zones share; problems that `build` adds are the zone's. If any of what the zones share changed, all are read.
+/// Where the folder was listed before, and is as it was, it is not listed again.
 pub fn load_with<T: Send>(
     dir: &Path,
     limits: Limits,
+    listing: Option<Listing>,
     seen: &Seen,
     progress: &(dyn Fn(usize, usize) + Sync),
-    build: &(dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
+    build: &(dyn Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
 ) -> Result<Folder<T>, Box<Problem>> {
     let root = dir.canonicalize().map_err(|error| files::no_folder(dir, &error))?;
     let mut problems = Problems::default();
-    let found = files::zone_files(dir, &mut problems)?;
+    let listing = listing.filter(|listing| listing.holds_of(dir)).map_or_else(|| Listing::of(dir), Ok);
+    let mut listing = listing.map_err(|error| files::no_folder(dir, &error))?;
+    for name in listing.not_utf8() {
+        let at = files::whole(&files::shown(&dir.join(name)));
+        problems.push(Problem::warning(at, "the file's name is not UTF-8", "it is not read", "rename it"));
+    }
     let names_at_odds = !problems.is_empty();
     let (mut next, same) = load_shared(dir, limits, seen);
     problems.append(next.shared_problems.clone());
@@ -179,30 +189,44 @@ pub fn load_with<T: Send>(
         let at = seen.zones.binary_search_by(|zone| zone.name().cmp(name)).ok()?;
         seen.zones.get(at).filter(|_| same)
     };
-    let mut zones = Vec::with_capacity(found.len());
-    let mut told = Vec::with_capacity(found.len());
-    for outcome in in_parallel(&found, progress, &|file| load.zone(file, earlier(&file.name))) {
-        let Outcome { zone, seen, vpcs, problems: its } = outcome;
-        problems.append(its);
+    let mut zones = Vec::with_capacity(listing.len());
+    next.zones.reserve(listing.len());
+    let work = |index, room: &mut Room| {
+        let name = listing.name(index);
+        load.zone(name, listing.kind(index), earlier(name), room)
+    };
+    for outcome in in_parallel(listing.len(), progress, &work) {
+        let Outcome { zone, seen } = outcome;
+        if let Some(more) = &seen.more {
+            problems.append(more.problems.clone());
+        }
         zones.push(zone);
         next.zones.push(seen);
-        told.push(vpcs);
     }
     let mut shared = next.shared.clone();
     let by_themselves = problems.errors() + problems.warnings();
-    duplicates::vpc_regions(&mut zones, &told, &mut shared, &mut problems);
-    duplicates::same_zone(&mut zones, &mut problems);
-    duplicates::unknown_vpcs(&zones, &shared, &mut problems);
+    duplicates::vpc_regions(&mut zones, &next.zones, &mut shared, &mut problems);
+    let named_by_files = next.zones.iter().all(|zone| zone.more.is_none());
+    if !named_by_files || !listing.names().all(duplicates::is_only_name) {
+        duplicates::same_zone(&mut zones, &next.zones, &mut problems);
+    }
+    duplicates::unknown_vpcs(&next.zones, &shared, &mut problems);
     for (zone, seen) in zones.iter().zip(&mut next.zones) {
         // Failed for what another file says: it is to be read again even if its own file stays as it is.
         if zone.state == State::Failed && !seen.has_errors() {
             seen.stamp = None;
         }
     }
+    let all_regular = listing.all_regular();
+    let mut read = next.zones.iter().map(SeenZone::name).peekable();
+    listing.find_out(|name| {
+        while read.next_if(|read| *read < name).is_some() {}
+        if read.peek() == Some(&name) { Kind::Link } else { Kind::Unknown }
+    });
     next.at_odds = names_at_odds || problems.errors() + problems.warnings() > by_themselves;
-    next.entangled = found.iter().any(|file| !file.regular) || next.zones.iter().any(SeenZone::includes);
+    next.entangled = !all_regular || next.zones.iter().any(SeenZone::includes);
     problems.sort();
-    Ok(Folder { zones, shared, shared_failed: next.shared_failed, problems, seen: next })
+    Ok(Folder { zones, shared, shared_failed: next.shared_failed, problems, seen: next, listing })
 }
 
 /// Reads what the zones share, unless it is as `seen` has it; tells which.
@@ -285,14 +309,14 @@ pub fn load_touched<T: Send>(
     limits: Limits,
     seen: &mut Seen,
     touched: &BTreeSet<PathBuf>,
-    build: &(dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
+    build: &(dyn Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
 ) -> Option<Vec<Zone<T>>> {
     if seen.entangled || seen.at_odds || seen.limits != limits {
         return None;
     }
     let root = std::path::absolute(dir).ok()?;
     let load = Load { dir, root: &root, limits, hands: Threads::of_this_machine(), shared: &seen.shared, build };
-    let mut read = Vec::new();
+    let (mut read, mut room) = (Vec::new(), Room::default());
     for path in touched {
         let inside = path.strip_prefix(&root).ok()?.to_str()?;
         if SHARED_FILES.contains(&inside) {
@@ -309,10 +333,10 @@ pub fn load_touched<T: Send>(
         if before == stamp {
             continue;
         }
-        let outcome = load.changed(inside, &dir.join(inside));
-        let (origin, visibility) = earlier.is();
-        let same_zone = outcome.zone.origin == origin && outcome.zone.visibility == visibility;
-        if !same_zone || visibility != Visibility::Public || !outcome.vpcs.is_empty() || outcome.seen.includes() {
+        let outcome = load.changed(inside, &mut room);
+        let Outcome { seen, .. } = &outcome;
+        let who = earlier.is();
+        if seen.is() != who || who.1 != Visibility::Public || !seen.vpcs().is_empty() || seen.includes() {
             return None;
         }
         read.push((at, outcome));
@@ -334,6 +358,11 @@ impl Seen {
         problems
     }
 
+    /// Which zone it is, by the place of its file's name among the others.
+    pub fn zone(&self, place: usize) -> (Name, Visibility) {
+        self.zones[place].is()
+    }
+
     /// The zones that have errors: their files by name, and who they are.
     pub fn failed(&self) -> impl Iterator<Item = (&str, Name, Visibility)> {
         self.zones.iter().filter(|zone| zone.has_errors()).map(|zone| {
@@ -350,65 +379,64 @@ struct Load<'a, T> {
     limits: Limits,
     hands: Threads,
     shared: &'a Shared,
-    build: &'a (dyn Fn(LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
+    build: &'a (dyn Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
 }
 
 impl<T> Load<'_, T> {
     /// None where the file is no regular file, or is gone.
-    fn zone(&self, file: &ZoneFile, earlier: Option<&SeenZone>) -> Option<Outcome<T>> {
-        let path = self.dir.join(&file.name);
-        if earlier.is_some() || !file.regular {
-            let stamp = files::stamp(&path)?;
+    fn zone(&self, name: &str, kind: Kind, earlier: Option<&SeenZone>, room: &mut Room) -> Option<Outcome<T>> {
+        if earlier.is_some() || kind == Kind::Unknown {
+            let stamp = files::stamp(room.path(self.dir, name))?;
             if let Some(earlier) = earlier.filter(|earlier| earlier.is_current(stamp)) {
                 return Some(self.unchanged(earlier));
             }
         }
-        Some(self.changed(&file.name, &path))
+        Some(self.changed(name, room))
     }
 
     fn unchanged(&self, earlier: &SeenZone) -> Outcome<T> {
-        let (origin, visibility) = earlier.is();
-        let (vpcs, problems) = match &earlier.more {
-            Some(more) => (more.vpcs.clone(), more.problems.clone()),
-            None => (Vec::new(), Problems::default()),
-        };
-        let state = if problems.errors() > 0 { State::Failed } else { State::Unchanged };
-        let zone = Zone { file: earlier.file.clone(), origin, visibility, state, built: None };
-        Outcome { zone, seen: earlier.clone(), vpcs, problems }
+        let state = if earlier.has_errors() { State::Failed } else { State::Unchanged };
+        let zone = Zone { file: earlier.file.clone(), state, built: None };
+        Outcome { zone, seen: earlier.clone() }
     }
 
-    fn changed(&self, name: &str, path: &Path) -> Outcome<T> {
-        let file = files::shown(path);
+    fn changed(&self, name: &str, room: &mut Room) -> Outcome<T> {
+        let file = files::shown(room.path(self.dir, name));
         let named = name_of(name);
         let mut problems = Problems::default();
         let mut vpcs = Vec::new();
         let mut included = Vec::new();
         let mut stamp = None;
-        let mut made = None;
-        match files::read(path) {
+        // Who it is, if it is not what its file's name says.
+        let mut is = None;
+        let mut built = None;
+        match files::read_into(&room.path, &mut room.text) {
             Err(problem) => problems.push(*problem),
-            Ok((bytes, its)) => {
+            Ok(its) => {
                 stamp = Some(its);
                 let data = if name.ends_with(".json") {
                     let named = named.as_ref().ok().cloned();
-                    let dump = record_sets::read(named, file.clone(), &bytes, self.limits, &mut problems);
+                    let dump = record_sets::read(named, file.clone(), &room.text, self.limits, &mut problems);
                     dump.map(|dump| {
                         vpcs = dump.vpcs;
                         dump.zone
                     })
                 } else {
                     let includes = includes::FolderIncludes::new(self.dir, self.root);
-                    let data = self.zone_file(&named, &file, &bytes, &includes, &mut problems);
+                    let data = self.zone_file(&named, &file, &includes, room, &mut problems);
                     included = includes.into_files();
                     data
                 };
-                drop(bytes);
+                room.shrink();
                 if let Some(mut data) = data {
                     validate::record_sets(&mut data, self.shared, self.limits, &mut problems);
-                    let (origin, visibility) = (data.origin.clone(), data.visibility.clone());
+                    if data.visibility != Visibility::Public || named.as_ref().ok() != Some(&data.origin) {
+                        is = Some((data.origin.clone(), data.visibility.clone()));
+                    }
                     let failed = problems.errors() > 0;
-                    let built = (self.build)(LoadedZone { data, failed, stamp: its }, self.shared, &mut problems);
-                    made = Some((origin, visibility, built));
+                    let mut zone = LoadedZone { data, failed, stamp: its };
+                    built = (self.build)(&mut zone, self.shared, &mut problems);
+                    room.reading.take_back(zone.data);
                 }
             }
         }
@@ -418,36 +446,32 @@ impl<T> Load<'_, T> {
                 problems.add_excerpts(&file, &bytes);
             }
         }
-        let by_name = named.unwrap_or_else(|_| Name::root());
-        let (origin, visibility, built) = made.unwrap_or_else(|| (by_name.clone(), Visibility::Public, None));
         let failed = problems.errors() > 0;
         let state = if failed { State::Failed } else { State::Loaded };
-        let plain = problems.is_empty()
-            && included.is_empty()
-            && vpcs.is_empty()
-            && visibility == Visibility::Public
-            && origin == by_name;
+        let plain = is.is_none() && problems.is_empty() && included.is_empty() && vpcs.is_empty();
         let more = (!plain).then(|| {
-            let (origin, visibility) = (origin.clone(), visibility.clone());
-            Box::new(More { origin, visibility, vpcs: vpcs.clone(), included, problems: problems.clone() })
+            let by_name = || (named.unwrap_or_else(|_| Name::root()), Visibility::Public);
+            let (origin, visibility) = is.unwrap_or_else(by_name);
+            Box::new(More { origin, visibility, vpcs, included, problems })
         });
         let seen = SeenZone { file: file.clone(), stamp, more };
-        let zone = Zone { file, origin, visibility, state, built: built.filter(|_| !failed) };
-        Outcome { zone, seen, vpcs, problems }
+        let zone = Zone { file, state, built: built.filter(|_| !failed) };
+        Outcome { zone, seen }
     }
 
     fn zone_file(
         &self,
         named: &Result<Name, String>,
         file: &Arc<str>,
-        bytes: &[u8],
         includes: &includes::FolderIncludes,
+        room: &mut Room,
         problems: &mut Problems,
     ) -> Option<ZoneData> {
         // A comment inside may name the zone, whatever the file is called; the root stands in until it is read.
         let root = Name::root();
         let origin = named.as_ref().unwrap_or(&root);
-        let data = zonefile::parse_with(origin, file.clone(), bytes, includes, &self.hands, problems);
+        let Room { text, reading, .. } = room;
+        let data = zonefile::parse_with(origin, file.clone(), text, includes, &self.hands, reading, problems);
         match named {
             Err(why) if data.origin.is_root() => {
                 let remedy = "name the file after its zone, as example.com.zone";
@@ -464,6 +488,30 @@ impl<T> Load<'_, T> {
     }
 }
 
+/// What loading a zone takes room for, kept for the next one.
+#[derive(Default)]
+struct Room {
+    path: PathBuf,
+    text: Vec<u8>,
+    reading: zonefile::Room,
+}
+
+impl Room {
+    fn path(&mut self, dir: &Path, name: &str) -> &Path {
+        self.path.clear();
+        self.path.push(dir);
+        self.path.push(name);
+        &self.path
+    }
+
+    /// Lets go of a large zone's text.
+    fn shrink(&mut self) {
+        if self.text.capacity() > TEXT_KEPT {
+            self.text = Vec::new();
+        }
+    }
+}
+
 impl SeenZone {
     fn name(&self) -> &str {
         self.file.rsplit('/').next().unwrap_or_default()
@@ -471,6 +519,11 @@ impl SeenZone {
 
     fn has_errors(&self) -> bool {
         self.more.as_ref().is_some_and(|more| more.problems.errors() > 0)
+    }
+
+    /// The VPCs that its file tells of.
+    fn vpcs(&self) -> &[Vpc] {
+        self.more.as_ref().map_or(&[], |more| &more.vpcs)
     }
 
     fn includes(&self) -> bool {
@@ -496,7 +549,7 @@ fn name_of(file_name: &str) -> Result<Name, String> {
     let stem = file_name.strip_suffix(".zone").or(file_name.strip_suffix(".json")).unwrap_or(file_name);
     match stem {
         "" | "@" | "." => Ok(Name::root()),
-        stem => Name::parse_absolute(stem).map(|name| name.to_lowercase()).map_err(|error| error.to_string()),
+        stem => Name::parse_absolute(stem).map(Name::into_lowercase).map_err(|error| error.to_string()),
     }
 }
 
@@ -504,21 +557,23 @@ fn origin_of(file_name: &str) -> Name {
     name_of(file_name).unwrap_or_else(|_| Name::root())
 }
 
-/// Does the work on every core, and returns what came of it in the order of the items.
+/// Does the work for so many items on every core, and returns what came of it in the order of the items.
 fn in_parallel<T: Send>(
-    files: &[ZoneFile],
+    items: usize,
     progress: &(dyn Fn(usize, usize) + Sync),
-    work: &(dyn Fn(&ZoneFile) -> Option<T> + Sync),
+    work: &(dyn Fn(usize, &mut Room) -> Option<T> + Sync),
 ) -> Vec<T> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let worker = || {
-        let mut made = Vec::new();
+        let (mut made, mut room) = (Vec::new(), Room::default());
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = files.get(index) else { return made };
-            made.extend(work(file).map(|outcome| (index, outcome)));
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
+            if index >= items {
+                return made;
+            }
+            made.extend(work(index, &mut room).map(|outcome| (index, outcome)));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, items);
         }
     };
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {

@@ -1,13 +1,13 @@
 //! From the folders to a snapshot: everything the first time, what changed since after that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use super::folder::{self, LoadedZone, Seen, State, Touched};
+use super::folder::{self, Listing, LoadedZone, Seen, State, Touched};
 use super::geo::GeoFolder;
 use super::hands::Threads;
 use super::sys;
@@ -71,10 +71,12 @@ pub struct Loader {
     key: HashKey,
     seen: Seen,
     /// By file. A zone that fails keeps its last good version here.
-    images: HashMap<Arc<str>, Arc<ZoneImage>>,
+    images: BTreeMap<Arc<str>, Arc<ZoneImage>>,
     geo: GeoFolder,
     /// What the last load brought, for the next to change only what did.
     last: Option<Last>,
+    /// What the folder of zones held a moment ago.
+    listing: Option<Listing>,
 }
 
 #[derive(Clone)]
@@ -99,6 +101,8 @@ pub struct Loaded {
     pub failed: Vec<(Name, Visibility)>,
     /// Whether anything is to be served otherwise than before.
     pub changed: bool,
+    /// What the folder of zones held, where it was listed.
+    pub listing: Option<Listing>,
     pub took: Duration,
 }
 
@@ -117,13 +121,19 @@ impl Loader {
             settings: Arc::new(settings),
             key: HashKey::new(words),
             seen: Seen::default(),
-            images: HashMap::new(),
+            images: BTreeMap::new(),
             last: None,
+            listing: None,
         })
     }
 
     pub fn folders(&self) -> &Folders {
         &self.folders
+    }
+
+    /// Tells what the folder of zones holds, so that the next load need not list it.
+    pub fn knowing(&mut self, listing: Option<Listing>) {
+        self.listing = listing;
     }
 
     /// From the next load on these settings hold. Zones are rendered by some of them, so all are read again.
@@ -211,7 +221,8 @@ impl Loader {
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         let zones = self.images.len();
         let took = begin.elapsed();
-        Some(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took })
+        let listing = None;
+        Some(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, listing, took })
     }
 
     fn snapshot(&self, geography: Arc<Geography>, shared: Arc<Shared>) -> Snapshot {
@@ -235,6 +246,7 @@ impl Loader {
             let folder = folder::load_with(
                 &self.folders.zones,
                 self.limits,
+                self.listing.take(),
                 &self.seen,
                 &|done, all| progress.at(done, all),
                 &build,
@@ -246,9 +258,9 @@ impl Loader {
         let mut problems = folder.problems;
         problems.append(geo.problems);
 
-        let mut images = HashMap::with_capacity(folder.zones.len());
+        let mut images = Vec::with_capacity(folder.zones.len());
         let (mut fresh, mut kept, mut refused, mut failed) = (0, Vec::new(), Vec::new(), Vec::new());
-        for zone in folder.zones {
+        for (zone, place) in folder.zones.into_iter().zip(0..) {
             let before = self.images.get(&zone.file).cloned();
             let image = match (zone.state, zone.built) {
                 (State::Loaded, Some(image)) => {
@@ -259,12 +271,14 @@ impl Loader {
                 (State::Failed, _) | (State::Loaded, None) => {
                     let told = if before.is_some() { &mut kept } else { &mut refused };
                     told.push(zone.file.clone());
-                    failed.push((zone.origin, zone.visibility));
+                    failed.push(folder.seen.zone(place));
                     before
                 }
             };
             images.extend(image.map(|image| (zone.file, image)));
         }
+        // They come by name, so that the map is put together in one go.
+        let images: BTreeMap<_, _> = images.into_iter().collect();
         let gone = self.images.keys().any(|file| !images.contains_key(file));
         let changed = self.last.is_none() || geo.changed || fresh > 0 || gone;
         self.seen = folder.seen;
@@ -276,7 +290,8 @@ impl Loader {
         problems.sort();
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         sys::give_back_memory();
-        Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, took: begin.elapsed() })
+        let (listing, took) = (Some(folder.listing), begin.elapsed());
+        Ok(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, listing, took })
     }
 }
 
@@ -284,16 +299,16 @@ impl Loader {
 fn build(
     key: &HashKey,
     settings: &Settings,
-) -> impl Fn(LoadedZone, &Shared, &mut Problems) -> Option<Arc<ZoneImage>> + Sync {
+) -> impl Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<Arc<ZoneImage>> + Sync {
     // As many as there are threads that ask at a time.
     let workshops: Mutex<Vec<Workshop>> = Mutex::default();
     let hands = Threads::of_this_machine();
-    move |LoadedZone { data, failed, .. }, _, problems| {
+    move |zone, _, problems| {
         let idle = || workshops.lock().unwrap_or_else(PoisonError::into_inner);
         let mut workshop = idle().pop().unwrap_or_default();
-        let image = workshop.build(data, key, settings, &hands, problems);
+        let image = workshop.build(&mut zone.data, key, settings, &hands, problems);
         idle().push(workshop);
-        (!failed).then(|| Arc::new(image))
+        (!zone.failed).then(|| Arc::new(image))
     }
 }
 

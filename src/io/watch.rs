@@ -12,7 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::folder::Touched;
+use super::folder::{Listing, Touched};
 
 /// So long nothing may have changed before we load: an editor or a copy makes many changes at once.
 const QUIET: Duration = Duration::from_millis(200);
@@ -76,7 +76,12 @@ struct Changes {
 impl Watch {
     /// Watches from now on. A folder need not be there; it may come, and go, and be another one than before.
     pub fn new(folders: Vec<PathBuf>) -> Watch {
-        Watch::at(folders, RecursiveMode::Recursive)
+        Watch::knowing(folders, None)
+    }
+
+    /// The same, where one of the folders was listed a moment ago.
+    pub fn knowing(folders: Vec<PathBuf>, listed: Option<&Listing>) -> Watch {
+        Watch::at(folders, RecursiveMode::Recursive, listed)
     }
 
     /// Watches the folders that these files lie in, and nothing below: a file may be put in another's place, or a link
@@ -86,10 +91,10 @@ impl Watch {
         let mut folders: Vec<_> = absolute.filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
         folders.sort();
         folders.dedup();
-        Watch::at(folders, RecursiveMode::NonRecursive)
+        Watch::at(folders, RecursiveMode::NonRecursive, None)
     }
 
-    fn at(folders: Vec<PathBuf>, depth: RecursiveMode) -> Watch {
+    fn at(folders: Vec<PathBuf>, depth: RecursiveMode, listed: Option<&Listing>) -> Watch {
         let folders: Vec<_> = folders.into_iter().map(|one| std::path::absolute(&one).unwrap_or(one)).collect();
         let seen = Arc::new(Seen::default());
         let names = places(&folders).into_iter().filter_map(|(_, name)| name).collect();
@@ -103,7 +108,7 @@ impl Watch {
         };
         let mut watch =
             Watch { folders, depth, watcher, watched: HashSet::new(), unwatched: 0, seen, poll: Instant::now() };
-        watch.look();
+        watch.look(listed);
         watch
     }
 
@@ -125,7 +130,7 @@ impl Watch {
             return Touched::Files(changes.touched);
         }
         // A folder may be another one now. Looking comes before loading, so that no change falls between.
-        self.look();
+        self.look(None);
         Touched::Any
     }
 
@@ -144,13 +149,13 @@ impl Watch {
         }
     }
 
-    fn look(&mut self) {
-        self.watch_anew();
+    fn look(&mut self, listed: Option<&Listing>) {
+        self.watch_anew(listed);
         let blind = self.watcher.is_none() || self.watched.is_empty();
         self.poll = Instant::now() + if blind { POLL_BLIND } else { POLL };
     }
 
-    fn watch_anew(&mut self) {
+    fn watch_anew(&mut self, listed: Option<&Listing>) {
         let Some(watcher) = &mut self.watcher else { return };
         for path in self.watched.drain() {
             // It may be gone, and its watch with it.
@@ -158,7 +163,7 @@ impl Watch {
         }
         // Each folder by itself: a recursive watch would ask about every one of a hundred thousand files.
         let folders = match self.depth {
-            RecursiveMode::Recursive => within(&self.folders),
+            RecursiveMode::Recursive => within(&self.folders, listed),
             RecursiveMode::NonRecursive => self.folders.clone(),
         };
         let mut unwatched = Vec::new();
@@ -199,7 +204,7 @@ fn places(folders: &[PathBuf]) -> Vec<(PathBuf, Option<OsString>)> {
 }
 
 /// These folders and all within them, behind links too, each once.
-fn within(folders: &[PathBuf]) -> Vec<PathBuf> {
+fn within(folders: &[PathBuf], listed: Option<&Listing>) -> Vec<PathBuf> {
     let mut known = HashSet::new();
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> = folders.iter().rev().cloned().collect();
@@ -209,14 +214,9 @@ fn within(folders: &[PathBuf]) -> Vec<PathBuf> {
         if !fresh && !folders.contains(&folder) {
             continue;
         }
-        for entry in folder.read_dir().into_iter().flatten().flatten() {
-            let is_folder = match entry.file_type() {
-                Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
-                kind => kind.is_ok_and(|kind| kind.is_dir()),
-            };
-            if is_folder {
-                left.push(entry.path());
-            }
+        match listed.filter(|listed| listed.holds_of(&folder)) {
+            Some(listed) => left.extend(listed.unknown().filter(|path| path.is_dir())),
+            None => left.extend(folders_in(&folder)),
         }
         found.push(folder);
         if found.len() == FOLDERS_MAX {
@@ -228,6 +228,16 @@ fn within(folders: &[PathBuf]) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    folder.read_dir().into_iter().flatten().flatten().filter_map(|entry| {
+        let is_folder = match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+            kind => kind.is_ok_and(|kind| kind.is_dir()),
+        };
+        is_folder.then(|| entry.path())
+    })
 }
 
 impl Seen {

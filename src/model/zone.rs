@@ -9,14 +9,15 @@ use crate::wire::name::Name;
 use crate::wire::rtype::Type;
 
 /// Who may see a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Visibility {
+    #[default]
     Public,
     /// The VPCs that see it; nobody else does.
     Private(Vec<Id>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ZoneData {
     pub origin: Name,
     pub visibility: Visibility,
@@ -66,6 +67,10 @@ const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// A usual line of a zone file. Room for records is taken by it, to be enlarged where lines are shorter.
 const TEXT_OF_A_RECORD: usize = 32;
+
+/// Room for so many records, and so many bytes of them, is kept for the next zone.
+const ENTRIES_KEPT: usize = 1 << 12;
+const BYTES_KEPT: usize = 1 << 16;
 
 /// A record by its place in its zone: in file order, with gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +132,28 @@ impl Records {
         let chunk =
             Chunk { entries: Vec::with_capacity(entries), bytes: Vec::with_capacity(bytes), last_owner: (0, 0) };
         Records { chunks: vec![chunk], length: 0 }
+    }
+
+    /// Lets go of all records, and keeps the room that few take.
+    pub fn clear(&mut self) {
+        self.length = 0;
+        self.chunks.truncate(1);
+        match self.chunks.first_mut() {
+            Some(chunk) if chunk.entries.capacity() <= ENTRIES_KEPT && chunk.bytes.capacity() <= BYTES_KEPT => {
+                chunk.entries.clear();
+                chunk.bytes.clear();
+                chunk.last_owner = (0, 0);
+            }
+            _ => self.chunks.clear(),
+        }
+    }
+
+    /// Takes room for those that a text of this length may hold, unless there is room from others before.
+    pub fn expect(&mut self, text_length: usize) {
+        let kept = self.chunks.first().is_some_and(|chunk| chunk.bytes.capacity() > 0);
+        if !kept || text_length > BYTES_KEPT {
+            *self = Records::expected_of(text_length);
+        }
     }
 
     /// Appends a record. An owner equal to the one before shares its bytes.

@@ -36,7 +36,7 @@ const ROOM_KEPT: usize = 1 << 12;
 
 /// Builds the image of a zone. Its problems say whether it may be served: with an error among them it may not.
 pub fn build(zone: &ZoneData, key: &HashKey, settings: &Settings, problems: &mut Problems) -> ZoneImage {
-    Workshop::default().build(zone.clone(), key, settings, &Alone, problems)
+    Workshop::default().build(&mut zone.clone(), key, settings, &Alone, problems)
 }
 
 /// Where zones are built, one after the other. It keeps its room, so that a small zone takes no allocations but its own.
@@ -53,28 +53,29 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// As the function `build`. A large zone is built by all hands, and its records are let go of as they are written.
+    /// As the function `build`. A large zone is built by all hands, and its records are let go of as they are written; of
+    /// any zone none are left.
     pub fn build(
         &mut self,
-        mut zone: ZoneData,
+        zone: &mut ZoneData,
         key: &HashKey,
         settings: &Settings,
         hands: &dyn Hands,
         problems: &mut Problems,
     ) -> ZoneImage {
         let mut records = std::mem::take(&mut zone.records);
-        self.drafts.gather(&zone, &mut records, key, hands, problems);
-        meaning::add_defaults(&zone, &mut records, &mut self.drafts, problems);
+        self.drafts.gather(zone, &mut records, key, hands, problems);
+        meaning::add_defaults(zone, &mut records, &mut self.drafts, problems);
         self.drafts.find_covers();
         self.drafts.end_lookups();
-        let zone = &zone;
         let (groups, counts, signed) = self.write(zone, &mut records, settings, hands, problems);
         if self.arena.len() > ARENA_MAX || self.drafts.too_large {
             problems.push(meaning::too_large(zone));
-            let nothing = ZoneData::new(zone.origin.clone(), zone.files[0].clone());
-            return Workshop::default().build(nothing, key, settings, hands, &mut Problems::default());
+            let mut nothing = ZoneData::new(zone.origin.clone(), zone.files[0].clone());
+            return Workshop::default().build(&mut nothing, key, settings, hands, &mut Problems::default());
         }
-        drop(records);
+        records.clear();
+        zone.records = records;
         write_table(&mut self.arena, &self.drafts, &self.places, |_| false);
         let mut image = ZoneImage {
             origin: zone.origin.to_lowercase(),
@@ -147,7 +148,8 @@ impl Workshop {
                 part.append_to(arena, places, &mut groups, &mut counts);
                 problems.append(std::mem::take(&mut part.problems));
             }
-            while done_with < records.chunks() && (drafts.last_of(done_with) as usize) < last {
+            // A small zone's are kept as room for the next.
+            while names > PART && done_with < records.chunks() && (drafts.last_of(done_with) as usize) < last {
                 records.let_go(done_with);
                 done_with += 1;
             }
@@ -305,7 +307,7 @@ mod tests {
         let mut workshop = Workshop::default();
         let mut build = |hands: &dyn Hands| {
             let mut problems = Problems::default();
-            let image = workshop.build(zone(), &key, &settings, hands, &mut problems);
+            let image = workshop.build(&mut zone(), &key, &settings, hands, &mut problems);
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             (image, problems)
         };

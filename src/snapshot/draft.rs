@@ -14,7 +14,7 @@ use crate::model::ZoneData;
 use crate::model::zone::{RecordId, Records};
 use crate::problem::{At, Problem, Problems};
 use crate::wire::hash::HashKey;
-use crate::wire::name::{self, LABELS_MAX, Name, is_under, label_starts};
+use crate::wire::name::{self, LABELS_MAX, Name, label_starts};
 use crate::wire::rtype::Type;
 
 /// No draft.
@@ -90,6 +90,8 @@ pub(super) struct Drafts {
     groups: BTreeMap<u32, BTreeMap<u16, Vec<u32>>>,
     /// For each chunk of records the last draft that has one of them.
     last_of_chunk: Vec<u32>,
+    /// Of the chunk of records that is being gathered.
+    runs: Vec<Run>,
     origin: Vec<u8>,
     origin_hash: u64,
     origin_labels: usize,
@@ -114,10 +116,20 @@ impl Drafts {
         let together = if chunks < CHUNKS_WORTH_SHARING { 1 } else { hands.count().max(1) * 2 };
         for first in (0..chunks).step_by(together) {
             let those = (chunks - first).min(together);
+            if those == 1 {
+                let mut runs = std::mem::take(&mut self.runs);
+                self.hash_runs(records, first, &mut runs);
+                self.gather_chunk(zone, records, first, &runs, problems);
+                self.runs = runs;
+                continue;
+            }
             let hashed = {
                 let (drafts, records) = (&*self, &*records);
-                let hash = |number: usize| drafts.runs(records, first + number);
-                if those == 1 { vec![hash(0)] } else { hands::collect(hands, those, &hash) }
+                hands::collect(hands, those, &|number| {
+                    let mut runs = Vec::new();
+                    drafts.hash_runs(records, first + number, &mut runs);
+                    runs
+                })
             };
             for (chunk, runs) in (first..).zip(hashed) {
                 self.gather_chunk(zone, records, chunk, &runs, problems);
@@ -168,8 +180,9 @@ impl Drafts {
     }
 
     /// The owners of a chunk's records, with their hashes.
-    fn runs(&self, records: &Records, chunk: usize) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::with_capacity(records.ids_in(chunk).len());
+    fn hash_runs(&self, records: &Records, chunk: usize, runs: &mut Vec<Run>) {
+        runs.clear();
+        runs.reserve(records.ids_in(chunk).len());
         let mut before = None;
         let mut room = [0; name::NAME_MAX];
         for (number, id) in (0..).zip(records.ids_in(chunk)) {
@@ -183,17 +196,17 @@ impl Drafts {
             }
             before = Some(place);
         }
-        runs
     }
 
     /// The hash of a name in lower case, if it lies in the zone.
     fn hash_of(&self, name: &[u8]) -> Option<u64> {
-        if !is_under(name, &self.origin) {
-            return None;
-        }
         let mut starts = [0; LABELS_MAX + 1];
         let count = label_starts(name, &mut starts);
-        let above = starts.get(..count.saturating_sub(self.origin_labels)).unwrap_or_default();
+        let above = starts.get(..count.checked_sub(self.origin_labels)?)?;
+        let origin = above.last().map_or(0, |&last| usize::from(last) + 1 + usize::from(name[usize::from(last)]));
+        if name.get(origin..)? != self.origin {
+            return None;
+        }
         let key = self.key();
         let hash = above.iter().rev().fold(self.origin_hash, |parent, &start| {
             let start = usize::from(start);

@@ -39,6 +39,8 @@ pub(super) struct Part {
     /// Some records are signatures.
     pub signed: bool,
     pub problems: Problems,
+    /// The records of a name: the type, for signatures the one they cover too.
+    by_kind: Vec<((Type, Type), RecordId)>,
     scratch: Vec<RecordId>,
 }
 
@@ -92,19 +94,21 @@ impl<'a> Writer<'a, '_> {
     fn node(&mut self, index: u32) {
         let Ground { drafts, records: all, .. } = *self.ground;
         let draft = drafts.get(index);
-        let kind = |&record: &RecordId| kind_of(&all.get(record));
+        let mut by_kind = std::mem::take(&mut self.part.by_kind);
+        by_kind.clear();
+        by_kind.extend(drafts.records_of(all, draft).map(|record| (kind_of(&all.get(record)), record)));
+        if by_kind.len() > 1 {
+            by_kind.sort_by_key(|&(kind, _)| kind);
+        }
         let mut records = std::mem::take(&mut self.part.scratch);
         records.clear();
-        records.extend(drafts.records_of(all, draft));
-        if records.len() > 1 {
-            records.sort_by_key(kind);
-        }
-        let mut next = self.write_node(draft, index, &records);
+        records.extend(by_kind.iter().map(|&(_, record)| record));
+        let sets = by_kind.chunk_by(|(one, _), (other, _)| one == other);
+        let mut next = self.write_node(draft, index, sets.clone().count());
         let mut rest = &records[..];
-        while let Some(first) = rest.first() {
-            let (rtype, covered) = kind(first);
-            let (set, others) =
-                rest.split_at(rest.iter().take_while(|record| kind(record) == (rtype, covered)).count());
+        for set in sets {
+            let (rtype, covered) = set[0].0;
+            let (set, others) = rest.split_at(set.len());
             rest = others;
             let offset = self.set(draft, index, rtype, set);
             let entry = match rtype {
@@ -124,20 +128,14 @@ impl<'a> Writer<'a, '_> {
             self.write_entry(next, Entry { rtype: Type::NS, kind: Kind::Referral, offset });
         }
         self.meaning.check_node(draft, index == 0, drafts, index, &records);
-        self.part.scratch = records;
+        (self.part.by_kind, self.part.scratch) = (by_kind, records);
     }
 
-    /// Writes the node's head with room for its entries; returns where these begin.
-    fn write_node(&mut self, draft: &Draft, index: u32, records: &[RecordId]) -> usize {
-        let Ground { drafts, records: all, .. } = *self.ground;
+    /// Writes the node's head with room for its entries, so many of them sets; returns where these begin.
+    fn write_node(&mut self, draft: &Draft, index: u32, sets: usize) -> usize {
+        let Ground { drafts, .. } = *self.ground;
         let name = drafts.name(draft);
-        let mut entries = drafts.groups_of(index).count() + usize::from(draft.flags & Flags::CUT != 0);
-        let mut last = None;
-        for &record in records {
-            let kind = kind_of(&all.get(record));
-            entries += usize::from(last != Some(kind));
-            last = Some(kind);
-        }
+        let entries = sets + drafts.groups_of(index).count() + usize::from(draft.flags & Flags::CUT != 0);
         let arena = &mut self.part.arena;
         self.part.places.push(arena.len() as u32);
         // A name has far fewer types than 16 bits count: there are 65,536 of them, and signatures.

@@ -20,14 +20,26 @@ const DIRECTIVES: [&str; 4] = ["$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"];
 impl Reader<'_> {
     pub fn directive(&mut self, source: &mut Source<'_>, entry: &Entry) -> Outcome<()> {
         let text = source.text;
+        let mut fields = Fields::new(text, entry, &source.origin);
+        let word = fields.required("a directive")?;
+        if !word.is("$GENERATE")
+            && let Some((_, (start, end))) = self.annotation(text, entry)?
+        {
+            return Err(Fault::new(start, end, "a directive has no routing").remedy("put the comment behind a record"));
+        }
+        if word.is("$TTL") {
+            let field = fields.required("the default TTL").map_err(|fault| fault.remedy("write: $TTL 3600"))?;
+            let ttl = self.ttl_value(&field)?;
+            finish(&fields, "write: $TTL 3600")?;
+            self.default_ttl = Some(ttl);
+            return Ok(());
+        }
+        // The others may read on from here with an origin of their own.
         let origin = source.origin.clone();
         let mut fields = Fields::new(text, entry, &origin);
         let word = fields.required("a directive")?;
         if word.is("$GENERATE") {
             return self.generate(source, fields, entry);
-        }
-        if let Some((_, (start, end))) = self.annotation(text, entry)? {
-            return Err(Fault::new(start, end, "a directive has no routing").remedy("put the comment behind a record"));
         }
         if word.is("$ORIGIN") {
             let field =
@@ -36,13 +48,6 @@ impl Reader<'_> {
             field.name_into(&origin, &mut name)?;
             finish(&fields, "write: $ORIGIN example.com.")?;
             source.origin = name;
-            return Ok(());
-        }
-        if word.is("$TTL") {
-            let field = fields.required("the default TTL").map_err(|fault| fault.remedy("write: $TTL 3600"))?;
-            let ttl = self.ttl_value(&field)?;
-            finish(&fields, "write: $TTL 3600")?;
-            self.default_ttl = Some(ttl);
             return Ok(());
         }
         if word.is("$INCLUDE") {
@@ -72,7 +77,7 @@ impl Reader<'_> {
         let mut name = Vec::new();
         path.unescape_into(&mut name)?;
         let name = String::from_utf8(name).map_err(|_| path.is_not("a file name in UTF-8"))?;
-        if self.open.len() > DEPTH_MAX {
+        if self.open.len() >= DEPTH_MAX {
             return Err(path
                 .fault(format!("files include each other more than {DEPTH_MAX} deep"))
                 .remedy("include the file from further outside"));
@@ -83,9 +88,9 @@ impl Reader<'_> {
         let (shown, text) = self.includes.read(&name, &source.file).map_err(|why| {
             path.fault(format!("{} cannot be included", path.shown())).why(why).remedy("correct the path")
         })?;
-        if self.open.contains(&shown) {
-            let mut chain: Vec<&str> = self.open.iter().map(|file| &**file).collect();
-            chain.push(&shown);
+        let open = self.zone.files.first().into_iter().chain(&self.open);
+        if open.clone().any(|file| *file == shown) {
+            let chain: Vec<&str> = open.chain([&shown]).map(|file| &**file).collect();
             return Err(path
                 .fault("the file includes itself")
                 .why(chain.join(" includes "))

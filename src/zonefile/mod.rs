@@ -15,6 +15,7 @@ mod source;
 use std::sync::Arc;
 
 pub use print::print;
+pub use reader::Room;
 
 use crate::hands::{Alone, Hands};
 use crate::model::ZoneData;
@@ -29,19 +30,20 @@ pub trait Includes {
 
 /// Reads a zone. What could be read comes back whatever is wrong; all that is wrong is added to `problems`.
 pub fn parse(origin: &Name, file: Arc<str>, text: &[u8], includes: &dyn Includes, problems: &mut Problems) -> ZoneData {
-    parse_with(origin, file, text, includes, &Alone, problems)
+    parse_with(origin, file, text, includes, &Alone, &mut Room::default(), problems)
 }
 
-/// The same, where a large file is read by all hands.
+/// The same, where a large file is read by all hands, and the next one in the same room.
 pub fn parse_with(
     origin: &Name,
     file: Arc<str>,
     text: &[u8],
     includes: &dyn Includes,
     hands: &dyn Hands,
+    room: &mut Room,
     problems: &mut Problems,
 ) -> ZoneData {
-    reader::read(origin, file, text, includes, hands, problems)
+    reader::read(origin, file, text, includes, hands, room, problems)
 }
 
 #[cfg(test)]

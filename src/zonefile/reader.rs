@@ -8,9 +8,9 @@ use super::source::Source;
 use super::{Includes, annotation, pieces};
 use crate::hands::Hands;
 use crate::model::ZoneData;
-use crate::model::zone::{Record, Records};
+use crate::model::zone::{Record, Records, Visibility};
 use crate::problem::{Problems, Severity, nearest};
-use crate::wire::name::{NAME_MAX, Name};
+use crate::wire::name::Name;
 use crate::wire::rdata;
 use crate::wire::rdata::entry::Entry;
 use crate::wire::rdata::fields::{Fault, Field, Fields, Outcome, period};
@@ -21,9 +21,6 @@ pub const TTL_MAX: u32 = i32::MAX as u32;
 
 /// NSD's default, for a zone file that never says a TTL.
 const TTL_UNSAID: u32 = 3_600;
-
-/// Room for the data of a usual record; more is made where it is needed.
-const USUAL_DATA: usize = 128;
 
 /// Parentheses that are never closed make the reader start anew behind them; more often than this it gives up.
 const UNCLOSED_MAX: u32 = 50;
@@ -47,7 +44,7 @@ pub struct Reader<'a> {
     pub gave_up: bool,
     /// Whether the zone has said `AWS hostedzone`.
     pub introduced: bool,
-    /// The files being read, each including the next.
+    /// The files being read behind the zone's own, each including the next.
     pub open: Vec<Arc<str>>,
     pub included: u32,
     pub generated: u64,
@@ -56,8 +53,33 @@ pub struct Reader<'a> {
     pub groups: HashMap<GroupKey, usize>,
     unclosed: u32,
     full: bool,
+    entry: Entry,
     rdata: Vec<u8>,
 }
+
+/// The room that reading takes. Kept from zone to zone, so that a hundred thousand small ones don't each take it anew.
+#[derive(Default)]
+pub struct Room {
+    entry: Entry,
+    rdata: Vec<u8>,
+    origin: Vec<u8>,
+    owner: Vec<u8>,
+    records: Records,
+    files: Vec<Arc<str>>,
+}
+
+impl Room {
+    /// Takes a zone that nobody needs any more.
+    pub fn take_back(&mut self, zone: ZoneData) {
+        (self.records, self.files) = (zone.records, zone.files);
+        self.records.clear();
+        self.files.clear();
+    }
+}
+
+/// Room for the data of so many bytes, and for so many tokens, is kept for the next zone.
+const DATA_KEPT: usize = 1 << 16;
+const TOKENS_KEPT: usize = 1 << 12;
 
 /// What stands between a record's owner and its data.
 pub struct Header {
@@ -78,21 +100,34 @@ pub fn read(
     text: &[u8],
     includes: &dyn Includes,
     hands: &dyn Hands,
+    room: &mut Room,
     problems: &mut Problems,
 ) -> ZoneData {
-    let mut zone = ZoneData::new(origin.clone(), file.clone());
-    zone.records = Records::expected_of(text.len());
+    let Room { entry, rdata, origin: its_origin, owner, mut records, mut files } = std::mem::take(room);
+    records.expect(text.len());
+    files.push(file.clone());
+    let (origin, visibility) = (origin.clone(), Visibility::Public);
+    let zone = ZoneData { origin, visibility, files, records, record_sets: Vec::new() };
     let mut reader = Reader::new(zone, includes, problems);
-    let mut source = Source::new(text, file, 0, origin.wire().to_vec(), Vec::with_capacity(NAME_MAX));
+    (reader.entry, reader.rdata) = (entry, rdata);
+    let mut source = Source::new(text, file, 0, its_origin, owner);
+    source.origin.clear();
+    source.origin.extend_from_slice(reader.zone.origin.wire());
+    source.owner.clear();
     pieces::read(&mut reader, &mut source, hands, pieces::USUAL);
     reader.file(&mut source);
-    reader.zone
+    let Reader { zone, entry, rdata, .. } = reader;
+    let Source { origin, owner, .. } = source;
+    if entry.tokens.capacity() <= TOKENS_KEPT && rdata.capacity() <= DATA_KEPT {
+        *room = Room { entry, rdata, origin, owner, ..Room::default() };
+    }
+    zone
 }
 
 impl<'a> Reader<'a> {
     pub fn new(zone: ZoneData, includes: &'a dyn Includes, problems: &'a mut Problems) -> Reader<'a> {
         Reader {
-            open: zone.files.clone(),
+            open: Vec::new(),
             zone,
             includes,
             problems,
@@ -111,7 +146,8 @@ impl<'a> Reader<'a> {
             groups: HashMap::new(),
             unclosed: 0,
             full: false,
-            rdata: Vec::with_capacity(USUAL_DATA),
+            entry: Entry::default(),
+            rdata: Vec::new(),
         }
     }
 }
@@ -123,7 +159,13 @@ impl Reader<'_> {
 
     /// Reads the entries that begin before `end`.
     pub fn until(&mut self, source: &mut Source<'_>, end: usize) {
-        let entry = &mut Entry::default();
+        // An entry that includes a file is read on behind that.
+        let mut entry = std::mem::take(&mut self.entry);
+        self.until_by(source, end, &mut entry);
+        self.entry = entry;
+    }
+
+    fn until_by(&mut self, source: &mut Source<'_>, end: usize, entry: &mut Entry) {
         let end = end.min(source.text.len());
         while source.start < end && !self.full && !self.gave_up && self.unclosed < UNCLOSED_MAX {
             let next = entry.scan(source.text, source.start);

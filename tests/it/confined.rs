@@ -146,7 +146,7 @@ fn in_a_process_of_its_own() {
     let root = nix::unistd::geteuid().is_root();
     let settings = Confine { user: root.then(|| "nobody".into()), ..Confine::default() };
     let read = ["one/zones", "one/geo", "one/link"].map(|path| at.join(path)).to_vec();
-    confine(&settings, &Needs { read, state: at.join("state") }).expect("it is confined");
+    confine(&settings, &Needs { read, state: at.join("state") }, None).expect("it is confined");
     // The process above now changes what is to be read.
     println!("said confined");
     io::stdin().read_line(&mut String::new()).expect("a line");

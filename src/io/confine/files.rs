@@ -9,6 +9,7 @@ use landlock::{
 };
 
 use super::Needs;
+use crate::io::folder::{Kind, Listing};
 
 /// Rights that later kernels add are not asked for.
 const KNOWN: ABI = ABI::V6;
@@ -36,11 +37,11 @@ pub enum Restricted {
     Not,
 }
 
-pub fn restrict(needs: &Needs) -> Result<Restricted> {
+pub fn restrict(needs: &Needs, mut listing: Option<&mut Listing>) -> Result<Restricted> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::from_all(KNOWN) & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock);
     let mut wanted: BTreeSet<PathBuf> = needs.read.iter().flat_map(|path| places(path)).collect();
-    needs.read.iter().for_each(|path| add_linked(path, &mut wanted));
+    needs.read.iter().for_each(|path| add_linked(path, listing.as_deref_mut(), &mut wanted));
     // Paths that are not there are left out: nothing can be read where nothing is.
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
@@ -77,33 +78,55 @@ fn above(path: &Path) -> PathBuf {
 }
 
 /// Adds what the links within a folder lead to, wherever that is: zone files are often links into a checkout.
-fn add_linked(folder: &Path, wanted: &mut BTreeSet<PathBuf>) {
+fn add_linked(folder: &Path, mut listing: Option<&mut Listing>, wanted: &mut BTreeSet<PathBuf>) {
     let mut left = ENTRIES_MAX;
     let mut folders = vec![folder.to_path_buf()];
     let mut seen = BTreeSet::new();
     let mut links = Links::default();
     while let Some(folder) = folders.pop() {
-        let Ok(folder) = folder.canonicalize() else { continue };
-        if !seen.insert(folder.clone()) {
+        let Ok(inside) = folder.canonicalize() else { continue };
+        if !seen.insert(inside.clone()) {
             continue;
         }
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if left == 0 {
-                tracing::warn!("links beyond the first {ENTRIES_MAX} files are not followed out of their folders");
-                return;
+        let (entries, others) = match listing.as_deref_mut().filter(|listing| listing.holds_of(&folder)) {
+            Some(listing) => {
+                listing.find_out(|name| match links.leads_to_file(&inside, &inside.join(name), wanted) {
+                    true => Kind::Link,
+                    false => Kind::Unknown,
+                });
+                (listing.len(), listing.unknown().collect())
             }
-            left -= 1;
-            let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_symlink() && !links.leads_to_file_nearby(&folder, &entry.path()) {
-                wanted.extend(places(&entry.path()));
-                if entry.path().is_dir() {
-                    folders.push(entry.path());
-                }
+            None => other_than_files(&inside, left),
+        };
+        for path in others {
+            if links.leads_to_file(&inside, &path, wanted) {
+                continue;
+            }
+            if path.is_symlink() {
+                wanted.extend(places(&path));
+            }
+            if path.is_dir() {
+                folders.push(path);
             }
         }
+        let Some(rest) = left.checked_sub(entries) else {
+            tracing::warn!("links beyond the first {ENTRIES_MAX} files are not followed out of their folders");
+            return;
+        };
+        left = rest;
     }
+}
+
+/// How many entries a folder has, and those among the first that are no regular files.
+fn other_than_files(folder: &Path, first: usize) -> (usize, Vec<PathBuf>) {
+    let (mut entries, mut others) = (0, Vec::new());
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(first.saturating_add(1)) {
+        entries += 1;
+        if entries <= first && entry.file_type().is_ok_and(|kind| !kind.is_file()) {
+            others.push(entry.path());
+        }
+    }
+    (entries, others)
 }
 
 /// The folders that links lead into, as the links write them, which take a dozen system calls each to make out. A
@@ -114,9 +137,8 @@ struct Links {
 }
 
 impl Links {
-    /// Whether a link in this folder leads to a file, and no further, in a folder that one before it led into as well:
-    /// then there is nothing to add.
-    fn leads_to_file_nearby(&mut self, folder: &Path, link: &Path) -> bool {
+    /// Whether this is a link in that folder, and leads to a regular file and no further. Adds where that lies.
+    fn leads_to_file(&mut self, folder: &Path, link: &Path, wanted: &mut BTreeSet<PathBuf>) -> bool {
         let Ok(target) = std::fs::read_link(link) else { return false };
         let target = folder.join(target);
         let Some(into) = target.parent() else { return false };
@@ -126,16 +148,19 @@ impl Links {
         if self.known.contains(into) {
             return true;
         }
+        wanted.extend(places(link));
         // The root is never opened as a whole, so that each file there has a rule of its own.
         if into.canonicalize().is_ok_and(|into| into.parent().is_some()) {
             self.known.insert(into.to_path_buf());
         }
-        false
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     #[test]
@@ -173,11 +198,20 @@ mod tests {
         std::fs::write(inside.join("far/d.zone"), "").unwrap();
         link("checkout/within", "zones/c");
         link("far/d.zone", "checkout/within/d.zone");
-        let mut wanted = BTreeSet::new();
-        add_linked(&inside.join("zones"), &mut wanted);
-        for place in ["checkout", "elsewhere", "far"] {
-            assert!(wanted.contains(&inside.join(place)), "{place} is missing in {wanted:?}");
+        for file in ["zones", "zones/deep", "checkout"] {
+            let past = SystemTime::now() - Duration::from_secs(60);
+            std::fs::File::open(inside.join(file)).unwrap().set_modified(past).unwrap();
         }
-        assert!(wanted.contains(&inside), "what a linked folder stands in: {wanted:?}");
+        let mut listing = Listing::of(&inside.join("zones")).unwrap();
+        for listing in [None, Some(&mut listing)] {
+            let mut wanted = BTreeSet::new();
+            add_linked(&inside.join("zones"), listing, &mut wanted);
+            for place in ["checkout", "elsewhere", "far"] {
+                assert!(wanted.contains(&inside.join(place)), "{place} is missing in {wanted:?}");
+            }
+            assert!(wanted.contains(&inside), "what a linked folder stands in: {wanted:?}");
+        }
+        let kinds: Vec<_> = listing.names().enumerate().map(|(index, name)| (name, listing.kind(index))).collect();
+        assert_eq!(kinds, [("a.zone", Kind::Link), ("b.zone", Kind::Unknown)], "one leads on");
     }
 }

@@ -1,37 +1,48 @@
 //! What only all files together show: two that claim one zone, VPCs that nobody described, regions that disagree.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use super::{State, Zone, files};
+use super::{SeenZone, State, Zone, files};
 use crate::model::zone::Visibility;
-use crate::model::{Id, Shared, Vpc};
+use crate::model::{Id, Shared};
 use crate::problem::{At, Problem, Problems};
 use crate::wire::name::Name;
 
 /// A zone belongs to one file. The first by name keeps it; a private zone is another one for other VPCs.
-pub fn same_zone<T>(zones: &mut [Zone<T>], problems: &mut Problems) {
+pub fn same_zone<T>(zones: &mut [Zone<T>], seen: &[SeenZone], problems: &mut Problems) {
+    let who: Vec<(Name, Visibility)> = seen.iter().map(SeenZone::is).collect();
     // Of each name the last zone, and of each zone the one of its name before: there may be a hundred thousand.
     let mut last: HashMap<&Name, usize> = HashMap::with_capacity(zones.len());
     let mut before = vec![None; zones.len()];
     let mut clashes = Vec::new();
-    for (index, zone) in zones.iter().enumerate() {
-        let newest = last.get(&zone.origin).copied();
-        let same_name = std::iter::successors(newest, |&other| before[other]);
-        match same_name.filter(|&other| meet(&zones[other].visibility, &zone.visibility)).last() {
-            Some(first) => clashes.push((index, zones[first].file.clone())),
-            None => {
-                before[index] = newest;
-                last.insert(&zone.origin, index);
+    for (index, (origin, visibility)) in who.iter().enumerate() {
+        let mut newest = match last.entry(origin) {
+            Entry::Vacant(first) => {
+                first.insert(index);
+                continue;
             }
+            Entry::Occupied(newest) => newest,
+        };
+        let same_name = std::iter::successors(Some(*newest.get()), |&other| before[other]);
+        match same_name.filter(|&other| meet(&who[other].1, visibility)).last() {
+            Some(first) => clashes.push((index, zones[first].file.clone())),
+            None => before[index] = Some(newest.insert(index)),
         }
     }
     for (index, other) in clashes {
         let zone = &mut zones[index];
-        let what = format!("the zone {} is claimed by {other} too", zone.origin);
+        let what = format!("the zone {} is claimed by {other} too", who[index].0);
         let why = "a zone belongs to one file; the other one is served";
         fail(zone);
         problems.push(Problem::error(files::whole(&zone.file), what, why, "keep one of the two"));
     }
+}
+
+/// Whether a file's name is a zone's as we would write it, so that no other file of the folder can be named after the same.
+pub fn is_only_name(file_name: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    file_name.strip_suffix(".zone").is_some_and(|zone| !zone.ends_with('.') && zone.bytes().all(plain))
 }
 
 fn meet(one: &Visibility, other: &Visibility) -> bool {
@@ -42,9 +53,9 @@ fn meet(one: &Visibility, other: &Visibility) -> bool {
     }
 }
 
-/// Takes the regions that dumps tell of VPCs; one that another file contradicts fails its zone.
-pub fn vpc_regions<T>(zones: &mut [Zone<T>], told: &[Vec<Vpc>], shared: &mut Shared, problems: &mut Problems) {
-    for (zone, told) in zones.iter_mut().zip(told) {
+/// Takes the regions that zones' dumps tell of VPCs; one that another file contradicts fails its zone.
+pub fn vpc_regions<T>(zones: &mut [Zone<T>], seen: &[SeenZone], shared: &mut Shared, problems: &mut Problems) {
+    for (zone, told) in zones.iter_mut().zip(seen.iter().map(SeenZone::vpcs)) {
         for vpc in told {
             let Some(known) = shared.vpcs.get_mut(&vpc.id) else {
                 shared.vpcs.insert(vpc.id.clone(), vpc.clone());
@@ -64,9 +75,9 @@ pub fn vpc_regions<T>(zones: &mut [Zone<T>], told: &[Vec<Vpc>], shared: &mut Sha
     }
 }
 
-pub fn unknown_vpcs<T>(zones: &[Zone<T>], shared: &Shared, problems: &mut Problems) {
-    for zone in zones {
-        let Visibility::Private(vpcs) = &zone.visibility else { continue };
+pub fn unknown_vpcs(seen: &[SeenZone], shared: &Shared, problems: &mut Problems) {
+    for zone in seen {
+        let Some(Visibility::Private(vpcs)) = zone.more.as_ref().map(|more| &more.visibility) else { continue };
         for id in vpcs.iter().filter(|id| shared.vpcs.get(*id).is_none_or(|vpc| vpc.networks.is_empty())) {
             let what = format!("VPC {id:?} has no client networks");
             let why = "no query is taken to come from it, except with --vpc";

@@ -6,13 +6,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::problem::{At, Problem, Problems};
+use crate::problem::{At, Problem};
 
 /// Ours: a file larger than this is no zone; the root zone has 2 MiB.
 pub const FILE_MAX: u64 = 2 << 30;
 
 /// What tells one state of a file from the next: an edit changes its times or size, a replacement its inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     device: u64,
     inode: u64,
@@ -22,7 +22,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
+    pub fn of(metadata: &Metadata) -> Stamp {
         // Nanoseconds fit until the year 2262; a time beyond that still differs from the next.
         let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
         Stamp {
@@ -40,36 +40,6 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
 }
 
-/// A file that holds a zone.
-pub struct ZoneFile {
-    pub name: String,
-    /// Known to be a regular file; anything else is looked at before it is opened, which may mean something to a device.
-    pub regular: bool,
-}
-
-/// The files that hold a zone, sorted by name.
-pub fn zone_files(dir: &Path, problems: &mut Problems) -> Result<Vec<ZoneFile>, Box<Problem>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| no_folder(dir, &error))? {
-        let entry = entry.map_err(|error| no_folder(dir, &error))?;
-        match entry.file_name().into_string() {
-            Ok(name) if is_zone_file(&name) => {
-                let regular = entry.file_type().is_ok_and(|kind| kind.is_file());
-                found.push(ZoneFile { name, regular });
-            }
-            Ok(_) => {}
-            Err(name) => {
-                let at = whole(&shown(&dir.join(&name)));
-                if name.as_encoded_bytes().ends_with(b".zone") || name.as_encoded_bytes().ends_with(b".json") {
-                    problems.push(Problem::warning(at, "the file's name is not UTF-8", "it is not read", "rename it"));
-                }
-            }
-        }
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
-}
-
 /// Editors and deployments leave files that begin with a dot; only the root zone's is meant.
 pub fn is_zone_file(name: &str) -> bool {
     let ours = name.ends_with(".zone") || (name.ends_with(".json") && !super::SHARED_FILES.contains(&name));
@@ -78,6 +48,13 @@ pub fn is_zone_file(name: &str) -> bool {
 
 /// All of a regular file, and its stamp from before it was read.
 pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
+    let mut bytes = Vec::new();
+    let stamp = read_into(path, &mut bytes)?;
+    Ok((bytes, stamp))
+}
+
+/// The same, into this room.
+pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<Stamp, Box<Problem>> {
     let problem = |what: String, remedy: &str| Box::new(Problem::error(whole(&shown(path)), what, "", remedy));
     let unreadable = |error: io::Error| {
         problem(format!("the file cannot be read: {error}"), "see who may read it, and that it is there")
@@ -92,7 +69,7 @@ pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
     if metadata.len() > FILE_MAX {
         return Err(too_large());
     }
-    let bytes = read_all(file, usize::try_from(metadata.len()).unwrap_or_default()).map_err(unreadable)?;
+    read_all(file, usize::try_from(metadata.len()).unwrap_or_default(), bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(too_large());
     }
@@ -100,25 +77,29 @@ pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
         // An editor that is about to write leaves this for a moment; a zone must not lose its records by it.
         return Err(problem("the file is empty".into(), "write it, or take it away"));
     }
-    Ok((bytes, Stamp::of(&metadata)))
+    Ok(Stamp::of(&metadata))
 }
 
 /// All of a file that had this length a moment ago. One that still has it takes a single call: there may be a hundred
 /// thousand to read.
-fn read_all(mut file: File, length: usize) -> io::Result<Vec<u8>> {
+fn read_all(mut file: File, length: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
     // A byte more than there is says that there is no more.
-    let mut bytes = vec![0; length + 1];
+    match length < bytes.capacity() {
+        true => bytes.resize(length + 1, 0),
+        // Nobody has to write these zeros.
+        false => *bytes = vec![0; length + 1],
+    }
     let filled = loop {
-        match file.read(&mut bytes) {
+        match file.read(bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             read => break read?,
         }
     };
     bytes.truncate(filled);
     if filled != length {
-        file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+        file.take(FILE_MAX + 1).read_to_end(bytes)?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// A path as problems show it: as the user gave the folder, so relative if that was.

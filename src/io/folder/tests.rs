@@ -35,11 +35,11 @@ impl Zones {
     /// Loads what changed, and tells which zones were built.
     fn reload(&self, seen: &Seen) -> (Folder<Name>, Vec<String>) {
         let built = Mutex::new(BTreeSet::new());
-        let build = |zone: LoadedZone, _: &Shared, _: &mut Problems| {
+        let build = |zone: &mut LoadedZone, _: &Shared, _: &mut Problems| {
             built.lock().unwrap().insert(zone.data.origin.to_string());
-            Some(zone.data.origin)
+            Some(zone.data.origin.clone())
         };
-        let folder = load_with(&self.path(), Limits::Route53, seen, &|_, _| {}, &build).unwrap();
+        let folder = load_with(&self.path(), Limits::Route53, None, seen, &|_, _| {}, &build).unwrap();
         (folder, built.into_inner().unwrap().into_iter().collect())
     }
 
@@ -54,7 +54,7 @@ impl Zones {
 const ZONE: &str = "@ 60 IN SOA ns. host. 1 2 3 4 5\n@ 60 IN NS ns.\nwww 60 IN A 192.0.2.1\n";
 
 fn origins<T>(folder: &Folder<T>) -> Vec<String> {
-    folder.zones.iter().map(|zone| zone.origin.to_string()).collect()
+    (0..folder.zones.len()).map(|place| folder.seen.zone(place).0.to_string()).collect()
 }
 
 fn states<T>(folder: &Folder<T>) -> Vec<State> {

@@ -18,7 +18,7 @@ pub struct Token {
 }
 
 /// The tokens of one entry. Reused from entry to entry, so that reading a token allocates nothing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Entry {
     pub tokens: Vec<Token>,
     /// The comments that begin with `AWS`: what follows the semicolon.
@@ -31,22 +31,6 @@ pub struct Entry {
     pub fault: Option<Box<Fault>>,
     /// A parenthesis is still open at the end of the text.
     pub unclosed: bool,
-}
-
-/// Room for the tokens of a usual record.
-const USUAL_TOKENS: usize = 16;
-
-impl Default for Entry {
-    fn default() -> Entry {
-        Entry {
-            tokens: Vec::with_capacity(USUAL_TOKENS),
-            annotations: Vec::new(),
-            lines: 0,
-            blank_start: false,
-            fault: None,
-            unclosed: false,
-        }
-    }
 }
 
 /// Whether a byte goes on with an unquoted token.
