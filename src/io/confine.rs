@@ -56,7 +56,8 @@ pub fn confine(settings: &Confine, needs: &Needs, listing: Option<&mut Listing>)
     if settings.landlock {
         // Libraries that look names up are loaded at the first use, from where nothing is read later.
         let _ = std::net::ToSocketAddrs::to_socket_addrs("localhost:0");
-        match files::restrict(needs, listing).context("Landlock; landlock = false goes without")? {
+        let no_truncation = settings.seccomp && system_calls::are_there();
+        match files::restrict(needs, no_truncation, listing).context("Landlock; landlock = false goes without")? {
             files::Restricted::Wholly => given_up.push("other files (Landlock)".into()),
             files::Restricted::Partly => given_up.push("other files (Landlock, as far as this kernel has it)".into()),
             files::Restricted::Not => missing.push("Landlock"),

@@ -3,8 +3,10 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,6 +31,8 @@ look up localhost                     done
 start a thread                        done
 open a socket for UDP, TCP            done
 write a zone                          Landlock: Permission denied (os error 13)
+empty a zone by opening it            seccomp: Operation not permitted (os error 1)
+empty a zone by its name              seccomp: Operation not permitted (os error 1)
 read what lies elsewhere              Landlock: Permission denied (os error 13)
 list what lies elsewhere              Landlock: Permission denied (os error 13)
 link a state to what lies elsewhere   seccomp: Operation not permitted (os error 1)
@@ -65,6 +69,15 @@ fn call(number: libc::c_long, arguments: [usize; 4]) -> io::Result<()> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
+}
+
+fn path(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).expect("a path without a zero byte")
+}
+
+fn open(at: &Path, how: libc::c_int) -> io::Result<()> {
+    let path = path(at);
+    call(libc::SYS_openat, [libc::AT_FDCWD as usize, path.as_ptr() as usize, how as usize, 0])
 }
 
 fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<()> {
@@ -109,6 +122,11 @@ const DEEDS: &[Deed] = &[
         std::net::TcpListener::bind("127.0.0.1:0").map(drop)
     }),
     ("write a zone", |at| fs::write(at.join("one/zones/a.zone"), "x")),
+    ("empty a zone by opening it", |at| open(&at.join("one/zones/a.zone"), libc::O_RDONLY | libc::O_TRUNC)),
+    ("empty a zone by its name", |at| {
+        let path = path(&at.join("one/zones/a.zone"));
+        call(libc::SYS_truncate, [path.as_ptr() as usize, 0, 0, 0])
+    }),
     ("read what lies elsewhere", |_| fs::read("/usr/bin/env").map(drop)),
     ("list what lies elsewhere", |_| fs::read_dir("/").map(drop)),
     ("link a state to what lies elsewhere", |at| {
