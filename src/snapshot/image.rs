@@ -334,10 +334,23 @@ impl ZoneImage {
         self.arena.as_chunks().0.iter().take(self.places()).map(|&slot| Slot::read(slot))
     }
 
-    /// Where a name with this hash stands, if the first place of the table that it may be at has one; 0 is nowhere.
+    /// Reads the place of the table that this hash leads to, for nothing but having it read.
     #[inline]
-    pub(super) fn first_guess(&self, hash: u64) -> u32 {
-        self.slot(home(hash, self.places())).node
+    pub(super) fn touch_table(&self, hash: u64) -> u32 {
+        self.slot(home(hash, self.places())).tag
+    }
+
+    /// Where a name with this hash probably stands, from the table alone; 0 is nowhere.
+    #[inline]
+    pub(super) fn guess(&self, hash: u64) -> u32 {
+        let mut index = home(hash, self.places());
+        loop {
+            let slot = self.slot(index);
+            if slot.node == 0 || slot.tag == hash as u32 {
+                return slot.node;
+            }
+            index = if index + 1 == self.places() { 0 } else { index + 1 };
+        }
     }
 
     /// Its origin, in lower case, from where its records stand too: a lookup has that memory at hand, or soon needs it.

@@ -19,6 +19,9 @@ pub struct ZoneNumber(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct VpcNumber(pub u32);
 
+/// So many ends of a name are looked for ahead.
+const ORIGINS_GUESSED: usize = 4;
+
 /// No other zone of the same name.
 const NONE: u32 = u32::MAX;
 
@@ -29,6 +32,8 @@ pub struct Zones {
     slots: Arc<[Slot]>,
     /// The zones that have groups.
     steered: Box<[ZoneNumber]>,
+    /// The VPCs that see the private zones, each zone's by themselves.
+    seen_by: Arc<[Box<[VpcNumber]>]>,
     most_labels: usize,
     any_private: bool,
     any_public: bool,
@@ -42,6 +47,7 @@ struct Slot {
     entry: u32,
 }
 
+/// Small: there may be a hundred thousand, and each is met where it is in no cache.
 #[derive(Clone)]
 struct Entry {
     image: Arc<ZoneImage>,
@@ -51,8 +57,8 @@ struct Entry {
     steered: u32,
     /// The next zone of the same name.
     next: u32,
-    /// The VPCs that see it; none: everybody does.
-    vpcs: Option<Arc<[VpcNumber]>>,
+    /// The place of the VPCs that see it, or `NONE`: everybody does.
+    seen_by: u32,
 }
 
 impl Zones {
@@ -61,7 +67,7 @@ impl Zones {
         let length = images.len() * 3 / 2 + 1;
         let mut slots = vec![Slot::default(); length];
         let mut entries: Vec<Entry> = Vec::with_capacity(images.len());
-        let mut steered = Vec::new();
+        let (mut steered, mut seen_by) = (Vec::new(), Vec::new());
         let (mut groups, mut most_labels) = (0, 0);
         for image in images {
             let number = entries.len() as u32;
@@ -83,20 +89,24 @@ impl Zones {
                 }
                 index = if index + 1 == length { 0 } else { index + 1 };
             }
-            let seen_by = match &image.visibility {
-                Visibility::Public => None,
-                Visibility::Private(ids) => Some(ids.iter().filter_map(|id| vpcs.get(id).copied()).collect()),
+            let its_vpcs = match &image.visibility {
+                Visibility::Public => NONE,
+                Visibility::Private(ids) => {
+                    seen_by.push(ids.iter().filter_map(|id| vpcs.get(id).copied()).collect());
+                    seen_by.len() as u32 - 1
+                }
             };
             let (first_group, its_number) = (groups, steered.len() as u32);
             if !image.groups.is_empty() {
                 steered.push(ZoneNumber(number));
             }
             groups += image.groups.len() as u32;
-            entries.push(Entry { image, first_group, steered: its_number, next: NONE, vpcs: seen_by });
+            entries.push(Entry { image, first_group, steered: its_number, next: NONE, seen_by: its_vpcs });
         }
         Zones {
-            any_private: entries.iter().any(|entry| entry.vpcs.is_some()),
-            any_public: entries.iter().any(|entry| entry.vpcs.is_none()),
+            any_private: !seen_by.is_empty(),
+            any_public: entries.iter().any(|entry| entry.seen_by == NONE),
+            seen_by: seen_by.into(),
             bytes: entries.iter().map(|entry| entry.image.bytes()).sum(),
             entries: entries.into_boxed_slice(),
             slots: slots.into(),
@@ -136,8 +146,8 @@ impl Zones {
             later.steered = later.steered - u32::from(before > 0) + u32::from(after > 0);
         }
         let groups = self.groups - before + after;
-        let slots = self.slots.clone();
-        Some((Zones { entries, slots, steered, groups, bytes, ..*self }, ZoneNumber(number)))
+        let (slots, seen_by) = (self.slots.clone(), self.seen_by.clone());
+        Some((Zones { entries, slots, steered, seen_by, groups, bytes, ..*self }, ZoneNumber(number)))
     }
 
     pub fn len(&self) -> usize {
@@ -222,13 +232,37 @@ impl Zones {
         (self.entries[zone.0 as usize].first_group + group) as usize
     }
 
-    /// The zone that a name is probably in, from the hashes alone and nothing that takes long: a hint.
+    /// Reads the slots that tell which zone a name is in, for nothing but having them read.
     #[inline]
-    pub(super) fn first_guess(&self, name: &QueryName, hashes: &Hashes) -> u32 {
+    pub(super) fn touch(&self, name: &QueryName, hashes: &Hashes) -> u32 {
+        let slots = self.origins(name, hashes).map(|hash| self.slots[home(hash, self.slots.len())]);
+        slots.fold(0, |read, slot| read ^ slot.tag)
+    }
+
+    /// The entry of the zone that a name is probably in, one more than its number, from the slots alone: a hint.
+    #[inline]
+    pub(super) fn guess(&self, name: &QueryName, hashes: &Hashes) -> u32 {
+        self.origins(name, hashes).map(|hash| self.tagged(hash)).find(|&entry| entry != 0).unwrap_or(0)
+    }
+
+    /// The hashes of the longest ends of a name that may be zones here.
+    #[inline]
+    fn origins(&self, name: &QueryName, hashes: &Hashes) -> impl Iterator<Item = u64> {
         let labels = name.labels();
-        let guesses = hashes[labels.saturating_sub(self.most_labels)..=labels].iter();
-        let mut entries = guesses.map(|&hash| self.slots[home(hash, self.slots.len())].entry);
-        entries.find(|&entry| entry != 0).unwrap_or(0)
+        hashes[labels.saturating_sub(self.most_labels)..=labels].iter().copied().take(ORIGINS_GUESSED)
+    }
+
+    /// What the first slot with this hash's tag has; 0 where there is none.
+    #[inline]
+    fn tagged(&self, hash: u64) -> u32 {
+        let mut index = home(hash, self.slots.len());
+        loop {
+            let slot = self.slots[index];
+            if slot.entry == 0 || slot.tag == hash as u32 {
+                return slot.entry;
+            }
+            index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
+        }
     }
 
     /// The zone of a guess.
@@ -242,9 +276,9 @@ impl Zones {
     #[inline(always)]
     pub fn find(&self, name: &QueryName, hashes: &Hashes, skip: usize, vpc: Option<VpcNumber>) -> Option<ZoneNumber> {
         if self.any_private && vpc.is_some() {
-            let private = self.longest(name, hashes, skip, |entry| match (&entry.vpcs, vpc) {
-                (Some(seen_by), Some(vpc)) => seen_by.contains(&vpc),
-                _ => false,
+            let private = self.longest(name, hashes, skip, |entry| {
+                let seen_by = self.seen_by.get(entry.seen_by as usize);
+                seen_by.zip(vpc).is_some_and(|(seen_by, vpc)| seen_by.contains(&vpc))
             });
             if private.is_some() {
                 return private;
@@ -253,7 +287,7 @@ impl Zones {
         if !self.any_public {
             return None;
         }
-        self.longest(name, hashes, skip, |entry| entry.vpcs.is_none())
+        self.longest(name, hashes, skip, |entry| entry.seen_by == NONE)
     }
 
     #[inline(always)]
