@@ -189,13 +189,13 @@ pub fn load_with<T: Send>(
         let at = seen.zones.binary_search_by(|zone| zone.name().cmp(name)).ok()?;
         seen.zones.get(at).filter(|_| same)
     };
-    let mut zones = Vec::with_capacity(listing.len());
-    next.zones.reserve(listing.len());
+    let mut zones = Vec::with_capacity(listing.count());
+    next.zones.reserve(listing.count());
     let work = |index, room: &mut Room| {
         let name = listing.name(index);
         load.zone(name, listing.kind(index), earlier(name), room)
     };
-    for outcome in in_parallel(listing.len(), progress, &work) {
+    for outcome in in_parallel(listing.count(), progress, &work) {
         let Outcome { zone, seen } = outcome;
         if let Some(more) = &seen.more {
             problems.append(more.problems.clone());

@@ -100,7 +100,7 @@ fn add_linked(folder: &Path, mut listing: Option<&mut Listing>, wanted: &mut BTr
                     true => Kind::Link,
                     false => Kind::Unknown,
                 });
-                (listing.len(), listing.unknown().collect())
+                (listing.count(), listing.unknown().collect())
             }
             None => other_than_files(&inside, left),
         };

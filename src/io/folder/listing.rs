@@ -87,7 +87,7 @@ impl Listing {
     }
 
     /// How many zone files there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.zone_files.len()
     }
 
@@ -171,7 +171,7 @@ mod tests {
         let mut listing = of(folder.path());
         assert!(listing.names().eq([".zone", "a.json", "b.zone", "c.zone", "d.zone"]));
         assert!(listing.not_utf8() == [OsStr::from_bytes(b"\xff.zone")]);
-        assert_eq!((listing.len(), listing.name(2), listing.kind(2)), (5, "b.zone", Kind::Regular));
+        assert_eq!((listing.count(), listing.name(2), listing.kind(2)), (5, "b.zone", Kind::Regular));
         let unknown = |listing: &Listing| -> Vec<PathBuf> { listing.unknown().collect() };
         assert_eq!(unknown(&listing), ["c.zone", "d.zone", "parts"].map(at));
         assert!(!listing.all_regular());
