@@ -468,8 +468,14 @@ impl<T> Load<'_, T> {
         problems: &mut Problems,
     ) -> Option<ZoneData> {
         // A comment inside may name the zone, whatever the file is called; the root stands in until it is read.
-        let root = Name::root();
-        let origin = named.as_ref().unwrap_or(&root);
+        let root;
+        let origin = match named {
+            Ok(name) => name,
+            Err(_) => {
+                root = Name::root();
+                &root
+            }
+        };
         let Room { text, reading, .. } = room;
         let data = zonefile::parse_with(origin, file.clone(), text, includes, &self.hands, reading, problems);
         match named {
