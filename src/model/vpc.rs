@@ -12,3 +12,11 @@ pub struct Vpc {
     pub networks: Vec<IpNet>,
     pub at: At,
 }
+
+impl Vpc {
+    /// Whether a text can be a VPC's id wherever one is written: in a dump, and among others in a zone file's comment.
+    pub fn is_id(text: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"' | b'\\');
+        !text.is_empty() && text.bytes().all(plain)
+    }
+}

@@ -139,6 +139,10 @@ fn visibility(reader: &mut Reader, top: Table, hosted: Option<Table>, zone: &mut
         table.only(reader, "a VPC", &["VPCRegion", "VPCId"]);
         let region = table.text(reader, "VPCRegion").map(Id::from);
         let Some(id) = table.required(reader, "the VPC", "VPCId", "vpc-1") else { continue };
+        if !Vpc::is_id(id) {
+            let what = format!("{id:?} is no VPC's id");
+            reader.error(node, what, "an id is one word", "write it as AWS does: vpc-1a2b3c4d");
+        }
         vpcs.push(Vpc { id: id.into(), region, networks: Vec::new(), at: reader.at(node) });
     }
     match (private, vpcs.is_empty()) {

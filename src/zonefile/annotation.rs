@@ -17,9 +17,9 @@
 
 use std::fmt::Write;
 
-use crate::model::Id;
 use crate::model::fields::{self, BadField};
 use crate::model::record_set::{CidrLocation, Location, Point, RecordSet, Role, Routing};
+use crate::model::{Id, Vpc};
 use crate::problem::nearest;
 
 /// What a comment says.
@@ -209,7 +209,14 @@ fn hosted_zone(fields: &mut Fields) -> Result<Said, AnnotationError> {
         Some(field) if !private => {
             return Err(field.wrong(BadField::new("only a private zone belongs to VPCs", "add private=true")));
         }
-        Some(field) => field.value.split([' ', ',']).filter(|word| !word.is_empty()).map(Id::from).collect::<Vec<_>>(),
+        Some(field) => {
+            let ids = field.value.split([' ', ',']).filter(|word| !word.is_empty());
+            if let Some(other) = ids.clone().find(|word| !Vpc::is_id(word)) {
+                let what = format!("{other:?} is no VPC's id");
+                return Err(field.wrong(BadField::new(what, "write it as AWS does: vpc-1a2b3c4d")));
+            }
+            ids.map(Id::from).collect()
+        }
     };
     if private && vpcs.is_empty() {
         return Err(fields.whole("a private zone without VPCs is seen by nobody", "add vpcs=\"vpc-1 vpc-2\""));
@@ -618,6 +625,7 @@ mod tests {
             (r#"AWS routing="GEOPROXIMITY" coordinates="1" identifier="a""#, r#"coordinates="1""#, "longitude"),
             (r#"AWS hostedzone private=true"#, "AWS hostedzone private=true", "nobody"),
             (r#"AWS hostedzone vpcs="v""#, r#"vpcs="v""#, "private=true"),
+            ("AWS hostedzone private=true vpcs=\"vpc-1 v\tpc\"", "vpcs=\"vpc-1 v\tpc\"", "no VPC's id"),
             (r#"AWS hostedzone nam="v""#, "nam", "did you mean \"name\""),
         ] {
             let error = parse(comment).unwrap_err();

@@ -100,6 +100,22 @@ fn aliases_and_private_zones_are_read() {
     );
 }
 
+/// Printed as a zone file it would be two.
+#[test]
+fn a_vpc_id_of_two_words_is_refused() {
+    let text = |id| {
+        format!(
+            r#"{{"HostedZone": {{"Name": "example.com.", "Config": {{"PrivateZone": true}}}},
+"VPCs": [{{"VPCRegion": "eu-west-1", "VPCId": "{id}"}}], "ResourceRecordSets": []}}"#
+        )
+    };
+    let problems = |id| dump(&text(id), Limits::Route53).1;
+    assert!(problems("vpc-1").is_empty(), "{:?}", problems("vpc-1"));
+    for id in ["vpc     -1", "vpc-1,vpc-2", "vpc\\\"", "vpc-é"] {
+        assert!(problems(id).iter().any(|problem| problem.contains("is no VPC's id")), "{id}: {:?}", problems(id));
+    }
+}
+
 #[test]
 fn problems_name_their_place() {
     let a = r#""Name": "a.example.com.", "Type": "A""#;
