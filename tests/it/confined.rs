@@ -32,6 +32,7 @@ start a thread                        done
 open a socket for UDP, TCP            done
 write a zone                          Landlock: Permission denied (os error 13)
 empty a zone by opening it            seccomp: Operation not permitted (os error 1)
+empty a zone by opening it for none   seccomp: Operation not permitted (os error 1)
 empty a zone by its name              seccomp: Operation not permitted (os error 1)
 read what lies elsewhere              Landlock: Permission denied (os error 13)
 list what lies elsewhere              Landlock: Permission denied (os error 13)
@@ -123,6 +124,7 @@ const DEEDS: &[Deed] = &[
     }),
     ("write a zone", |at| fs::write(at.join("one/zones/a.zone"), "x")),
     ("empty a zone by opening it", |at| open(&at.join("one/zones/a.zone"), libc::O_RDONLY | libc::O_TRUNC)),
+    ("empty a zone by opening it for none", |at| open(&at.join("one/zones/a.zone"), libc::O_ACCMODE | libc::O_TRUNC)),
     ("empty a zone by its name", |at| {
         let path = path(&at.join("one/zones/a.zone"));
         call(libc::SYS_truncate, [path.as_ptr() as usize, 0, 0, 0])

@@ -105,7 +105,7 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL))
 }
 
-/// Lets files be opened, but not cut short by being opened for reading, as Linux does for who may write them. It stands in
+/// Lets files be opened, but not cut short by that except for writing, as Linux does for who may write them. It stands in
 /// front of all other rules, because the kernel goes through it for each of a hundred thousand zones: where arguments
 /// count, it cannot know the answer beforehand.
 fn opening(arch: TargetArch) -> Vec<sock_filter> {
@@ -121,7 +121,8 @@ fn opening(arch: TargetArch) -> Vec<sock_filter> {
     let load = |at| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, 0, 0);
     let is = |value, yes, no| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, yes, no);
     let how = (libc::O_TRUNC | libc::O_ACCMODE) as u32;
-    let cut_short = (libc::O_TRUNC | libc::O_RDONLY) as u32;
+    // For reading, or for neither reading nor writing, as some devices are opened: Landlock asks for neither right then.
+    let cut_short = [libc::O_RDONLY, libc::O_ACCMODE].map(|mode| (libc::O_TRUNC | mode) as u32);
     let machine = match arch {
         TargetArch::x86_64 => u32::from(libc::EM_X86_64),
         TargetArch::aarch64 => u32::from(libc::EM_AARCH64),
@@ -132,10 +133,11 @@ fn opening(arch: TargetArch) -> Vec<sock_filter> {
         .flat_map(|&(call, argument)| {
             [
                 load(CALL),
-                is(call as u32, 0, 4),
+                is(call as u32, 0, 5),
                 load(ARGUMENTS + 8 * argument),
                 step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, how, 0, 0),
-                is(cut_short, 1, 0),
+                is(cut_short[0], 2, 0),
+                is(cut_short[1], 1, 0),
                 step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
             ]
         })
