@@ -131,7 +131,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     // The watch would tell of every file that the first load opens. What changed meanwhile, a second load finds.
     let folders = plan.loader.folders();
     let folders = std::iter::once(folders.zones.clone()).chain(folders.geo.clone());
-    let eyes = Watch::knowing(folders.collect(), loaded.listing.take().as_ref());
+    let eyes = Watch::new(folders.collect(), loaded.listing.take().as_ref());
     running.report(&loaded, true);
 
     let served = Served::new(loaded.snapshot.clone());

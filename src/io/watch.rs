@@ -74,13 +74,9 @@ struct Changes {
 }
 
 impl Watch {
-    /// Watches from now on. A folder need not be there; it may come, and go, and be another one than before.
-    pub fn new(folders: Vec<PathBuf>) -> Watch {
-        Watch::knowing(folders, None)
-    }
-
-    /// The same, where one of the folders was listed a moment ago.
-    pub fn knowing(folders: Vec<PathBuf>, listed: Option<&Listing>) -> Watch {
+    /// Watches from now on. A folder need not be there; it may come, and go, and be another one than before. One that was
+    /// listed a moment ago is not listed again.
+    pub fn new(folders: Vec<PathBuf>, listed: Option<&Listing>) -> Watch {
         Watch::at(folders, RecursiveMode::Recursive, listed)
     }
 
@@ -366,7 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("zones")).unwrap();
         block_on(async {
-            let mut watch = Watch::new(vec![folder.path().join("zones")]);
+            let mut watch = Watch::new(vec![folder.path().join("zones")], None);
             for (what, deed) in DEEDS {
                 deed(folder.path());
                 timeout(Duration::from_secs(20), watch.changed()).await.unwrap_or_else(|_| panic!("{what}"));
@@ -397,7 +393,7 @@ mod tests {
     fn who_stops_waiting_misses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         block_on(async {
-            let mut watch = Watch::new(vec![folder.path().to_path_buf()]);
+            let mut watch = Watch::new(vec![folder.path().to_path_buf()], None);
             fs::write(folder.path().join("a.zone"), "a").unwrap();
             let mut waits = 0;
             let touched = loop {
@@ -415,7 +411,7 @@ mod tests {
     fn a_file_half_written_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         block_on(async {
-            let mut watch = Watch::new(vec![folder.path().to_path_buf()]);
+            let mut watch = Watch::new(vec![folder.path().to_path_buf()], None);
             let mut file = fs::File::create(folder.path().join("a.zone")).unwrap();
             file.write_all(b"half").unwrap();
             assert!(timeout(QUIET * 4, watch.changed()).await.is_err());
@@ -432,7 +428,7 @@ mod tests {
         fs::create_dir(&zones).unwrap();
         fs::write(zones.join("a.zone"), "a").unwrap();
         block_on(async {
-            let mut watch = Watch::new(vec![zones.clone()]);
+            let mut watch = Watch::new(vec![zones.clone()], None);
             fs::read(zones.join("a.zone")).unwrap();
             fs::write(folder.path().join("neighbour"), "x").unwrap();
             assert!(timeout(QUIET * 3, watch.changed()).await.is_err());
