@@ -62,7 +62,12 @@ impl Listing {
             let entry = entry?;
             let bytes = entry.file_name().to_bytes();
             if !matches!(bytes, b"." | b"..") {
-                listing.add(bytes, entry.file_type() == Some(Type::File));
+                // Some file systems don't tell while they list.
+                let regular = match entry.file_type() {
+                    Some(kind) => kind == Type::File,
+                    None => folder.join(OsStr::from_bytes(bytes)).symlink_metadata().is_ok_and(|is| is.is_file()),
+                };
+                listing.add(bytes, regular);
             }
         }
         let Listing { names, zone_files, .. } = &mut listing;
