@@ -96,3 +96,21 @@ fn fail<T>(zone: &mut Zone<T>) {
     zone.state = State::Failed;
     zone.built = None;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_is_nobody_elses() {
+        for name in ["example.com.zone", "_x-1.example.zone", ".zone"] {
+            assert!(is_only_name(name), "{name}");
+        }
+        // The same zone as another file's, or as one that only its contents tell.
+        for name in
+            ["Example.com.zone", "example.com..zone", "..zone", "@.zone", "ex\\097mple.com.zone", "example.com.json"]
+        {
+            assert!(!is_only_name(name), "{name}");
+        }
+    }
+}

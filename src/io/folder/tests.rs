@@ -185,6 +185,14 @@ fn a_dump_as_large_as_route_53_allows_loads() {
 }
 
 #[test]
+fn files_that_name_one_zone_in_two_ways_are_told() {
+    let zones = Zones::new(&[("Example.com.zone", ZONE), ("example.com.zone", ZONE), ("other.zone", ZONE)]);
+    let folder = zones.load();
+    assert_eq!(states(&folder), [State::Loaded, State::Failed, State::Loaded]);
+    assert!(zones.errors(&folder)[0].contains("is claimed by"), "{:?}", zones.errors(&folder));
+}
+
+#[test]
 fn one_zone_belongs_to_one_file() {
     let private = |vpc: &str| format!("; AWS hostedzone name=\"example.com\" private=true vpcs=\"{vpc}\"\n{ZONE}");
     let zones = Zones::new(&[
