@@ -14,6 +14,7 @@ use crate::wire::name::{NAME_MAX, Name, is_wildcard};
 use crate::wire::query::{Query, QueryName};
 use crate::wire::response::Section;
 use crate::wire::rtype::{Rcode, Type};
+use crate::wire::words::same;
 
 pub(super) struct Walk<'s, 'w, C, W> {
     pub snapshot: &'s Snapshot,
@@ -439,12 +440,18 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
         }
     }
 
-    /// Whether the question ends as the node's name does, a wildcard's first label left aside.
+    /// Whether the question ends as the node's name does, a wildcard's first label left aside. Kept apart: most nodes are
+    /// the question's own.
+    #[inline(never)]
     fn is_aligned(&self, node: Node<'_>) -> bool {
         let name = self.query.name.wire();
-        let fixed = node.name.strip_prefix(b"\x01*").unwrap_or(node.name);
-        name.len() == node.name.len() && name == node.name
-            || (fixed.len() < node.name.len() && name.len() >= node.name.len() && name.ends_with(fixed))
+        match node.name.strip_prefix(b"\x01*") {
+            Some(fixed) => {
+                name.len() >= node.name.len()
+                    && name.get(name.len() - fixed.len()..).is_some_and(|end| same(end, fixed))
+            }
+            None => same(name, node.name),
+        }
     }
 
     fn any(&mut self, zone: ZoneNumber, node: Node<'s>) {

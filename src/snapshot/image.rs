@@ -19,6 +19,7 @@ use crate::model::zone::Visibility;
 use crate::wire::fragment::Fragment;
 use crate::wire::name::Name;
 use crate::wire::rtype::Type;
+use crate::wire::words::same;
 
 /// An immutable zone. What a lookup reads of it stands in front, in this order, and so mostly in one line of memory.
 #[repr(C)]
@@ -290,18 +291,18 @@ impl ZoneImage {
     }
 
     /// The node of a name in lower case, by the name's hash.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, name: &[u8], hash: u64) -> Option<Node<'_>> {
-        self.probe(hash, |node| node.name == name)
+        self.probe(hash, |node| same(node.name, name))
     }
 
     /// The wildcard right below a name, by the wildcard's hash.
     pub fn find_wildcard(&self, parent: &[u8], hash: u64) -> Option<Node<'_>> {
-        self.probe(hash, |node| node.name.strip_prefix(b"\x01*") == Some(parent))
+        self.probe(hash, |node| node.name.strip_prefix(b"\x01*").is_some_and(|rest| same(rest, parent)))
     }
 
     /// The node with this hash that is the one looked for.
-    #[inline]
+    #[inline(always)]
     fn probe(&self, hash: u64, is_it: impl Fn(&Node<'_>) -> bool) -> Option<Node<'_>> {
         let tag = hash as u32;
         let mut index = home(hash, self.places());

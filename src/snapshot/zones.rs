@@ -10,6 +10,7 @@ use crate::model::zone::Visibility;
 use crate::wire::hash::{HashKey, Hashes};
 use crate::wire::name::Name;
 use crate::wire::query::QueryName;
+use crate::wire::words::same;
 
 /// A zone by its number in a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -329,13 +330,13 @@ impl Zones {
     }
 
     /// The first entry of a name.
-    #[inline]
+    #[inline(always)]
     fn first_at(&self, origin: &[u8], hash: u64) -> Option<u32> {
         let mut index = home(hash, self.slots.len());
         loop {
             let slot = self.slots[index];
             let number = slot.entry.checked_sub(1)?;
-            if slot.tag == hash as u32 && self.entries[number as usize].image.origin_nearby() == origin {
+            if slot.tag == hash as u32 && same(self.entries[number as usize].image.origin_nearby(), origin) {
                 return Some(number);
             }
             index = if index + 1 == self.slots.len() { 0 } else { index + 1 };

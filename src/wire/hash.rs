@@ -7,6 +7,7 @@
 
 use super::name::{LABELS_MAX, label_starts};
 use super::query_name::QueryName;
+use super::words::word;
 
 /// What a worker keeps of one name: a hash for each label skipped, and that of the root.
 pub type Hashes = [u64; LABELS_MAX + 2];
@@ -127,20 +128,6 @@ const MASKS: [(u64, u64); 32] = {
     }
     masks
 };
-
-/// Up to eight bytes as a number, zeros standing for what is missing. Nothing is read beyond them.
-#[inline]
-fn word(bytes: &[u8]) -> u64 {
-    if let Some(whole) = bytes.first_chunk::<8>() {
-        return u64::from_le_bytes(*whole);
-    }
-    // Two halves that overlap where there are fewer than eight bytes: the bytes that both have are equal.
-    if let (Some(front), Some(back)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        let (front, back) = (u64::from(u32::from_le_bytes(*front)), u64::from(u32::from_le_bytes(*back)));
-        return front | back << (8 * (bytes.len() - 4));
-    }
-    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
-}
 
 #[cfg(test)]
 mod tests {

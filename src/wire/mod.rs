@@ -14,6 +14,7 @@ pub mod rdata;
 pub mod response;
 pub mod rtype;
 pub mod tsig;
+pub mod words;
 
 #[cfg(test)]
 mod judged_by_hickory;

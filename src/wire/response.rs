@@ -7,6 +7,7 @@ use super::layout::{Piece, layout};
 use super::name::{LABELS_MAX, label_starts, wire_len};
 use super::query::HEADER;
 use super::rtype::{Class, Type};
+use super::words::same;
 
 /// Names that later ones are compressed against; those of a large reply beyond this are written out.
 const KNOWN_MAX: usize = 128;
@@ -165,7 +166,7 @@ impl<'o, 'k> Response<'o, 'k> {
 
     /// Whether the question came in lower case.
     fn is_lower(&self) -> bool {
-        self.out.get(QUESTION_AT..QUESTION_AT + self.lower.len()) == Some(self.lower)
+        self.out.get(QUESTION_AT..QUESTION_AT + self.lower.len()).is_some_and(|asked| same(asked, self.lower))
     }
 
     /// Adds a referral: `servers` records for AUTHORITY, glue for ADDITIONAL. `skip` leads from the question to the cut.
@@ -348,7 +349,8 @@ impl<'o, 'k> Response<'o, 'k> {
                 continue;
             }
             let end = at + 1 + length;
-            if name.get(wanted..wanted + 1 + length) != Some(&self.out[at..end]) {
+            let label = &self.out[at..end];
+            if !name.get(wanted..wanted + 1 + length).is_some_and(|wanted| same(wanted, label)) {
                 return false;
             }
             if length == 0 {
