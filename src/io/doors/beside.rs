@@ -6,35 +6,50 @@
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use hyper::rt::Executor;
 
 type Answering = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What hyper wants to have run beside the connection.
+/// What hyper wants to have run, until it is taken up.
 #[derive(Clone, Default)]
-pub struct Beside {
-    new: Arc<Mutex<Vec<Answering>>>,
+pub struct Waiting(Arc<Mutex<Vec<Answering>>>);
+
+/// Where hyper says so. What it wants to have run has this in it too: it must not keep alive what it waits in, or a
+/// connection that ends before its requests are taken up would never go away.
+#[derive(Clone)]
+pub struct Beside(Weak<Mutex<Vec<Answering>>>);
+
+impl Waiting {
+    pub fn beside(&self) -> Beside {
+        Beside(Arc::downgrade(&self.0))
+    }
+
+    fn take(&self) -> Vec<Answering> {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Beside {
     fn execute(&self, future: F) {
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(future));
+        if let Some(waiting) = self.0.upgrade() {
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(future));
+        }
     }
 }
 
 /// A connection and what runs beside it.
 pub struct Together<C> {
     pub connection: Pin<Box<C>>,
-    beside: Beside,
+    waiting: Waiting,
     running: Vec<Answering>,
 }
 
 impl<C: Future> Together<C> {
-    pub fn new(connection: C, beside: Beside) -> Together<C> {
-        Together { connection: Box::pin(connection), beside, running: Vec::new() }
+    pub fn new(connection: C, waiting: Waiting) -> Together<C> {
+        Together { connection: Box::pin(connection), waiting, running: Vec::new() }
     }
 
     /// Polls the connection and all that runs beside it, until no response is left to be taken up.
@@ -43,8 +58,7 @@ impl<C: Future> Together<C> {
             if let Poll::Ready(output) = self.connection.as_mut().poll(context) {
                 return Poll::Ready(output);
             }
-            let new = mem::take(&mut *self.beside.new.lock().unwrap_or_else(PoisonError::into_inner));
-            self.running.extend(new);
+            self.running.extend(self.waiting.take());
             let before = self.running.len();
             self.running.retain_mut(|answering| answering.as_mut().poll(context).is_pending());
             // Those that are done have given the connection something to write.
@@ -87,11 +101,28 @@ mod tests {
 
     #[test]
     fn all_answers_are_there_when_the_connection_writes() {
-        let (beside, answers, polled_with) = (Beside::default(), Arc::default(), Arc::default());
-        let asking = Asking { beside: beside.clone(), asked: false, answers, polled_with: Arc::clone(&polled_with) };
-        let mut together = Together::new(asking, beside);
+        let (waiting, answers, polled_with) = (Waiting::default(), Arc::default(), Arc::default());
+        let asking = Asking { beside: waiting.beside(), asked: false, answers, polled_with: Arc::clone(&polled_with) };
+        let mut together = Together::new(asking, waiting);
         let context = &mut Context::from_waker(Waker::noop());
         assert_eq!(together.poll(context), Poll::Ready(()));
         assert_eq!(*polled_with.lock().unwrap(), [0, 10]);
+    }
+
+    /// Found by the fuzz target `doh`: a request and nonsense in one piece ended the connection before the request was
+    /// taken up, which held on to itself, and to its client's seat, for good.
+    #[test]
+    fn what_was_not_taken_up_goes_with_its_connection() {
+        let (waiting, seat) = (Waiting::default(), Arc::new(()));
+        let (beside, held) = (waiting.beside(), seat.clone());
+        let ending = async move {
+            let inside = beside.clone();
+            beside.execute(async move { drop((inside, held)) });
+        };
+        let mut together = Together::new(ending, waiting);
+        assert_eq!(together.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
+        assert_eq!(Arc::strong_count(&seat), 2);
+        drop(together);
+        assert_eq!(Arc::strong_count(&seat), 1);
     }
 }

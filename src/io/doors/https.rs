@@ -10,15 +10,15 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use super::super::accept;
+use super::super::accept::{self, Caller};
 use super::super::turns::MESSAGE_MAX;
-use super::beside::{Beside, Together};
+use super::beside::{Beside, Together, Waiting};
 use super::counts::Door;
 use super::doh::{self, Asked};
 use super::under_way::Question;
@@ -36,14 +36,21 @@ const SEND_BUFFER_MAX: usize = 4 * MESSAGE_MAX;
 /// Header lines over HTTP/1.1; ours.
 const HEADER_LINES_MAX: usize = 64;
 
+/// What a handshake has agreed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Http {
+    One,
+    Two,
+}
+
 pub async fn serve(doors: Arc<Doors>, acceptor: TlsAcceptor, listener: TcpListener, stop: watch::Receiver<bool>) {
     accept::each(listener, doors.entrance.clone(), stop.clone(), move |stream, caller| {
         let (doors, acceptor, mut stop) = (doors.clone(), acceptor.clone(), stop.clone());
         async move {
             let shaken = doors.shake_hands(Door::Https, &acceptor, stream, &caller.seat, &mut stop).await;
             let Some(stream) = shaken else { return };
-            let visit = Arc::new(Visit::new(doors, caller));
-            converse(&visit, stream, stop).await;
+            let spoken = if stream.get_ref().1.alpn_protocol() == Some(H2.as_bytes()) { Http::Two } else { Http::One };
+            converse(doors, caller, stream, spoken, stop).await;
         }
     })
     .await;
@@ -71,11 +78,17 @@ fn builder(doors: &Doors, beside: Beside) -> Builder<Beside> {
 }
 
 /// Answers requests side by side until the client leaves, is idle for too long, has to make room, or the server stops.
-async fn converse(visit: &Arc<Visit>, stream: TlsStream<TcpStream>, mut stop: watch::Receiver<bool>) {
-    let spoken = stream.get_ref().1.alpn_protocol();
-    let beside = Beside::default();
-    let builder = builder(&visit.doors, beside.clone());
-    let builder = if spoken == Some(H2.as_bytes()) { builder.http2_only() } else { builder.http1_only() };
+pub async fn converse<S>(doors: Arc<Doors>, caller: Caller, stream: S, spoken: Http, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let visit = Arc::new(Visit::new(doors, caller));
+    let waiting = Waiting::default();
+    let builder = builder(&visit.doors, waiting.beside());
+    let builder = match spoken {
+        Http::Two => builder.http2_only(),
+        Http::One => builder.http1_only(),
+    };
     let enough = Arc::new(Notify::new());
     let service = {
         let (visit, enough) = (visit.clone(), enough.clone());
@@ -91,7 +104,7 @@ async fn converse(visit: &Arc<Visit>, stream: TlsStream<TcpStream>, mut stop: wa
             }
         })
     };
-    let mut together = Together::new(builder.serve_connection(TokioIo::new(stream), service), beside);
+    let mut together = Together::new(builder.serve_connection(TokioIo::new(stream), service), waiting);
     let mut deadline = visit.idle_until();
     let mut ending = false;
     loop {

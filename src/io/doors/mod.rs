@@ -9,7 +9,7 @@ pub mod counts;
 mod doh;
 mod doq;
 mod h3;
-mod https;
+pub mod https;
 pub mod open;
 mod quic;
 mod tls;

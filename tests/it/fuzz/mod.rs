@@ -8,6 +8,7 @@ pub mod seeds;
 mod admin;
 mod annotation;
 mod control;
+mod doh;
 mod dump;
 mod events;
 mod mmdb;
@@ -40,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "admin", run: admin::run, seeds: admin::seeds },
     Target { name: "annotation", run: annotation::run, seeds: annotation::seeds },
     Target { name: "control", run: control::run, seeds: control::seeds },
+    Target { name: "doh", run: doh::run, seeds: doh::seeds },
     Target { name: "dump", run: dump::run, seeds: dump::seeds },
     Target { name: "events", run: events::run, seeds: events::seeds },
     Target { name: "mmdb", run: mmdb::run, seeds: mmdb::seeds },

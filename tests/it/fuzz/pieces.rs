@@ -122,6 +122,12 @@ impl Pieces {
         Pieces { waits_for: word.to_vec(), ..self }
     }
 
+    /// Stays for a while after the last piece.
+    pub fn staying(mut self, while_: Duration) -> Pieces {
+        self.pieces.push_back((while_, Vec::new()));
+        self
+    }
+
     fn was_asked(&self) -> bool {
         let length = self.waits_for.len();
         length == 0 || self.gone().written.windows(length).any(|window| window == self.waits_for)
