@@ -8,7 +8,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::proto::serialize::binary::{BinDecodable, BinEncodable, BinEncoder, NameEncoding};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -21,6 +21,8 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::upstream::{DATA_MAX, Outside, TARGETS_MAX, Upstream};
 use crate::upstream::{News, Outcome, Refresh};
 use crate::wire::hash::HashKey;
+use crate::wire::rdata;
+use crate::wire::rtype::Type;
 
 /// So many names are asked about at a time; resolvers limit what one client may have open. Ours.
 const LOOKUPS_MAX: usize = 32;
@@ -207,17 +209,7 @@ async fn ask(resolver: &TokioResolver, outside: &Outside) -> Result<Outcome, Str
     let rtype = RecordType::from(outside.rtype.0);
     let name = Name::from_bytes(outside.name.wire()).map_err(|error| error.to_string())?;
     match resolver.lookup(name, rtype).await {
-        Ok(found) => {
-            // The chain of CNAMEs lives as long as its shortest link.
-            let ttl = found.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
-            let records = found.answers().iter().filter(|record| record.record_type() == rtype);
-            let data = records.map(|record| data(&record.data)).collect::<Result<Vec<_>, _>>()?;
-            match data.iter().map(Vec::len).sum::<usize>() {
-                0 => Err("the answer has no such records".into()),
-                length if length > DATA_MAX => Err(format!("the answer's {length} bytes are more than {DATA_MAX}")),
-                _ => Ok(Outcome::Records { ttl, data }),
-            }
-        }
+        Ok(found) => said(found.answers(), outside.rtype),
         Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
             // Name servers without SOA are a referral: this server doesn't resolve for us.
             if none.ns.is_some() && none.soa.is_none() {
@@ -226,6 +218,22 @@ async fn ask(resolver: &TokioResolver, outside: &Outside) -> Result<Outcome, Str
             Ok(Outcome::Nothing { ttl: none.negative_ttl })
         }
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What the records of an answer say of the name that was asked for. Whoever asks us gets nothing that isn't valid.
+pub fn said(answers: &[Record], rtype: Type) -> Result<Outcome, String> {
+    // The chain of CNAMEs lives as long as its shortest link.
+    let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
+    let records = answers.iter().filter(|record| u16::from(record.record_type()) == rtype.0);
+    let data = records.map(|record| data(&record.data)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(wrong) = data.iter().find(|data| !rdata::is_valid(rtype, data)) {
+        return Err(format!("the answer has a broken record: {rtype} {}", rdata::show(rtype, wrong)));
+    }
+    match data.iter().map(Vec::len).sum::<usize>() {
+        0 => Err("the answer has no such records".into()),
+        length if length > DATA_MAX => Err(format!("the answer's {length} bytes are more than {DATA_MAX}")),
+        _ => Ok(Outcome::Records { ttl, data }),
     }
 }
 
@@ -244,7 +252,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
-    use hickory_resolver::proto::rr::Record;
     use hickory_resolver::proto::rr::rdata::{A, CNAME, SOA};
     use tokio::net::UdpSocket;
 
@@ -255,7 +262,6 @@ mod tests {
     use crate::snapshot::Settings;
     use crate::snapshot::upstream::Heard;
     use crate::wire::name;
-    use crate::wire::rtype::Type;
 
     struct NoIncludes;
 
@@ -324,6 +330,17 @@ mod tests {
             }
             other => format!("{other:?}"),
         }
+    }
+
+    /// Data of no bytes, which hickory takes from a reply that says it is one to an update, was answered as an address.
+    #[test]
+    fn a_broken_record_is_a_failure() {
+        let address = RData::A(A::new(192, 0, 2, 1));
+        let answer = |data: &RData| Record::from_rdata(Name::from_ascii("lb.example.net.").unwrap(), 60, data.clone());
+        let good = Outcome::Records { ttl: 60, data: vec![vec![192, 0, 2, 1]] };
+        assert_eq!(said(&[answer(&address)], Type::A), Ok(good));
+        let broken = said(&[answer(&address), answer(&RData::Update0(RecordType::A))], Type::A);
+        assert_eq!(broken, Err("the answer has a broken record: A \\# 0".into()));
     }
 
     #[tokio::test]

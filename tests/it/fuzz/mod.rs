@@ -27,6 +27,7 @@ mod settings;
 mod shared;
 mod state;
 mod stream;
+mod upstream;
 mod world;
 mod zonefile;
 
@@ -59,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "shared", run: shared::run, seeds: shared::seeds },
     Target { name: "state", run: state::run, seeds: state::seeds },
     Target { name: "stream", run: stream::run, seeds: stream::seeds },
+    Target { name: "upstream", run: upstream::run, seeds: upstream::seeds },
     Target { name: "world", run: world::run, seeds: world::seeds },
     Target { name: "zonefile", run: zonefile::run, seeds: zonefile::seeds },
 ];
