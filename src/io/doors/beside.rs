@@ -14,7 +14,7 @@ use hyper::rt::Executor;
 type Answering = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What hyper wants to have run, until it is taken up.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Waiting(Arc<Mutex<Vec<Answering>>>);
 
 /// Where hyper says so. What it wants to have run has this in it too: it must not keep alive what it waits in, or a
@@ -109,8 +109,8 @@ mod tests {
         assert_eq!(*polled_with.lock().unwrap(), [0, 10]);
     }
 
-    /// Found by the fuzz target `doh`: a request and nonsense in one piece ended the connection before the request was
-    /// taken up, which held on to itself, and to its client's seat, for good.
+    /// Found by the fuzz target `doh`: nonsense behind a request ended the connection before the request was taken up, and
+    /// the request held on to itself and to its client's seat.
     #[test]
     fn what_was_not_taken_up_goes_with_its_connection() {
         let (waiting, seat) = (Waiting::default(), Arc::new(()));

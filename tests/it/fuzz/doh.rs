@@ -1,7 +1,7 @@
 //! Any bytes as what a client says to the HTTPS door behind its handshake, in any pieces: requests that are in order,
 //! over HTTP/1.1 and HTTP/2, get what UDP's question would, whatever nonsense follows them, and the nonsense harms nobody.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const ZONE: &str = "@ SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ NS ns1\nns1 
     * TXT \"anything\"\nalso CNAME www\nsub NS ns.example.net.\n";
 
 const REQUESTS_MAX: usize = 8;
-/// A question of so many bytes fits into an URL.
+/// A question of so many bytes fits into a URL.
 const MESSAGE_MAX: usize = 1000;
 
 /// A connection may be given room for so many bytes more than twice what it has read: what one read takes.
@@ -44,7 +44,7 @@ struct World {
     runtime: Runtime,
     served: Served,
     certificate: Arc<Certificate>,
-    server: std::cell::RefCell<Server>,
+    server: RefCell<Server>,
 }
 
 thread_local! {

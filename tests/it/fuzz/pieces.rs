@@ -122,9 +122,9 @@ impl Pieces {
         Pieces { waits_for: word.to_vec(), ..self }
     }
 
-    /// Stays for a while after the last piece.
-    pub fn staying(mut self, while_: Duration) -> Pieces {
-        self.pieces.push_back((while_, Vec::new()));
+    /// Stays for this long after the last piece.
+    pub fn staying(mut self, time: Duration) -> Pieces {
+        self.pieces.push_back((time, Vec::new()));
         self
     }
 
