@@ -171,10 +171,13 @@ impl Config {
         let mut problems = Problems::default();
         let source = Source { text, file: file.into() };
         let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
+        // What follows an error of syntax is mostly its consequence.
+        let first = errors.iter().min_by_key(|error| error.span().map_or(text.len(), |span| span.start));
+        if let Some(error) = first {
             let span = error.span().unwrap_or(text.len()..text.len());
             let what = format!("not TOML here: {}", error.message());
             problems.push(source.problem(span, what, "", "write key = value, text in quotes"));
+            return (Config::modern(), problems);
         }
         let table = table.into_inner();
         let profile = table.get("profile").and_then(|value| value.get_ref().as_str());
@@ -571,18 +574,29 @@ mod tests {
             ("[tcp]\nidle = 1", "1:2: there is no setting called tcp, docs/config.md lists the settings"),
         ] {
             let (_, problems) = read(text);
+            let expected = expected.splitn(3, ':').collect::<Vec<_>>().join(":").replacen(": ", ": error: ", 1);
             assert_eq!(problems, [format!("fingerpost.toml:{expected}")]);
         }
-        let (_, problems) = read("worker = 1\nany = 1\nlisten = [\nzones = 2\n");
-        assert!(problems.len() >= 3, "{problems:?}");
+        let (_, problems) = read("worker = 1\nany = 1\nzones = 2\n");
+        assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(
-            problems[0].starts_with("fingerpost.toml:1:1: there is no setting called worker, did you mean workers?")
+            problems[0]
+                .starts_with("fingerpost.toml:1:1: error: there is no setting called worker, did you mean workers?")
         );
     }
 
     #[test]
+    fn the_first_error_of_syntax_stands_alone() {
+        for text in ["worker = 1\nany = 1\nlisten = [\nzones = 2\n", "a = \nb = \n[c\nd = 1", "x y z\n= 1\n"] {
+            let (_, problems) = read(text);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].contains("not TOML here"), "{problems:?}");
+        }
+    }
+
+    #[test]
     fn the_offending_text_can_be_underlined() {
-        let (_, problems) = Config::read("é = 1 # x\nany = \"\u{1F600}\"\n", "f", Path::new(""));
+        let (_, problems) = Config::read("\"é\" = 1 # x\nany = \"\u{1F600}\"\n", "f", Path::new(""));
         let places: Vec<_> =
             problems.iter().map(|one| (one.at.column, one.at.length, one.excerpt.as_deref())).collect();
         assert!(places.contains(&(7, 3, Some("any = \"\u{1F600}\""))), "{places:?}");

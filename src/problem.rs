@@ -1,8 +1,14 @@
 //! What is wrong with an operator's files: every problem names the thing, the place and the remedy.
 
+mod causes;
+mod codes;
+pub mod formats;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+
+pub use causes::Cause;
 
 /// More problems than this are counted, not kept: nobody reads them, and a hostile file must not fill the memory.
 pub const PROBLEMS_MAX: usize = 10_000;
@@ -36,6 +42,8 @@ pub struct Problem {
     pub what: String,
     pub why: String,
     pub remedy: String,
+    /// The kind of problem, where that was said; [`Problem::kind`] knows it of all.
+    pub code: &'static str,
     /// The line of the file it stands in, to be shown with the offending text underlined.
     pub excerpt: Option<String>,
 }
@@ -48,12 +56,28 @@ impl Problem {
             what: what.into(),
             why: why.into(),
             remedy: remedy.into(),
+            code: "",
             excerpt: None,
         }
     }
 
     pub fn warning(at: At, what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Problem {
         Problem { severity: Severity::Warning, ..Problem::error(at, what, why, remedy) }
+    }
+
+    /// The same with another severity.
+    pub fn with_severity(self, severity: Severity) -> Problem {
+        Problem { severity, ..self }
+    }
+
+    /// The same with a code of its own, in kebab case.
+    pub fn code(self, code: &'static str) -> Problem {
+        Problem { code, ..self }
+    }
+
+    /// The kind of problem: a stable word in kebab case.
+    pub fn kind(&self) -> &'static str {
+        codes::of(self)
     }
 
     pub fn excerpt(mut self, line: impl Into<String>) -> Problem {
@@ -63,14 +87,10 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// `file:line:column: what, why, what to do`
+    /// `file:line:column: error: what, why, what to do`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let At { file, line, column, .. } = &self.at;
-        write!(f, "{file}:{line}:{column}: ")?;
-        if self.severity == Severity::Warning {
-            f.write_str("warning: ")?;
-        }
-        f.write_str(&self.what)?;
+        write!(f, "{file}:{line}:{column}: {}: {}", self.severity.word(), self.what)?;
         for part in [&self.why, &self.remedy] {
             if !part.is_empty() {
                 write!(f, ", {part}")?;
@@ -78,6 +98,13 @@ impl fmt::Display for Problem {
         }
         Ok(())
     }
+}
+
+/// A number of things: `1 zone`, `12 zones`.
+pub fn counted(count: impl fmt::Display, one: &str) -> String {
+    let count = count.to_string();
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {one}{ending}")
 }
 
 /// A wrong word longer than this gets no suggestion: the comparison takes time by the square.
@@ -196,34 +223,4 @@ impl Problems {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wrong_word_finds_its_neighbour() {
-        let known = ["weight", "region", "failover", "healthCheckId"];
-        for (word, meant) in [
-            ("wieght", Some("weight")),
-            ("Weigth", Some("weight")),
-            ("healthcheck_id", Some("healthCheckId")),
-            ("fail-over", Some("failover")),
-            ("colour", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(word, known), meant, "{word}");
-        }
-    }
-
-    #[test]
-    fn problems_get_their_lines() {
-        let mut problems = Problems::default();
-        for (file, line) in [("z", 3), ("z", 1), ("z", 9), ("y", 1)] {
-            let at = At { file: file.into(), line, column: 1, length: 0 };
-            problems.push(Problem::error(at, "what", "", ""));
-        }
-        problems.add_excerpts("z", b"one\r\ntwo\nthr\xffee");
-        let lines: Vec<_> = problems.iter().map(|problem| problem.excerpt.as_deref()).collect();
-        assert_eq!(lines, [Some("thr\u{fffd}ee"), Some("one"), None, None]);
-        assert_eq!(problems.without_excerpt().len(), 2);
-    }
-}
+mod tests;

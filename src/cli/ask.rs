@@ -1,6 +1,5 @@
 //! A question on the command line: what, who, in which world, and of whom.
 
-use std::io::Write;
 use std::net::SocketAddr;
 
 use anyhow::bail;
@@ -13,7 +12,7 @@ use fingerpost::snapshot::Snapshot;
 use fingerpost::tell::{Refused, Request};
 
 use super::world::WorldFlags;
-use super::{Common, FINE, FOUND_WRONG};
+use super::{Common, FINE, FOUND_WRONG, out};
 
 #[derive(Args)]
 pub struct Question {
@@ -59,22 +58,20 @@ impl Question {
             Some(server) => (self.ask_server(server, what, more)?, FINE),
             None => {
                 let world = self.common.world()?;
+                world.show_problems_of(&request)?;
                 let snapshot = self.world.forced().onto(&world.snapshot)?;
                 let told = tell(&snapshot, &request)?;
                 let failed = world.failed(&request)?;
                 if let Some(zone) = failed {
-                    anstream::eprintln!("fingerpost: the zone {zone} has errors and answers nothing");
+                    out::note(format_args!("fingerpost: the zone {zone} has errors and answers nothing"));
                 }
                 (told, if failed.is_some() { FOUND_WRONG } else { FINE })
             }
         };
-        let mut out = anstream::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?;
-        } else {
-            out.write_all(text(&told).as_bytes())?;
+        match self.json {
+            true => out::print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?,
+            false => out::print(&text(&told))?,
         }
-        out.flush()?;
         Ok(code)
     }
 

@@ -10,8 +10,12 @@ use fingerpost::io::doors::certificate::{Certificate, Files};
 use fingerpost::io::doors::open::with_lab_ports;
 use fingerpost::io::load::Loader;
 use fingerpost::io::terminal::{self, To};
+use fingerpost::problem::formats::{Case, junit};
+use fingerpost::problem::{Problems, Severity, counted};
+use serde_json::json;
 
-use super::{Common, FINE, FOUND_WRONG};
+use super::format::{Format, print_json};
+use super::{Common, FINE, FOUND_WRONG, out};
 
 /// Lists every problem of the zones and the geography
 ///
@@ -24,6 +28,9 @@ pub struct Check {
     /// Let warnings fail, too
     #[arg(long)]
     strict: bool,
+    /// How the problems are written to stdout
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    format: Format,
 }
 
 impl Check {
@@ -35,11 +42,38 @@ impl Check {
         let folders = self.common.folders(&config)?;
         let mut loaded = Loader::new(folders, config.limits, config.settings.clone())?.load()?;
         loaded.problems.append(config.regrets.due(&loaded.snapshot, &listeners(&config)));
-        terminal::show_problems(&loaded.problems, To::Stdout)?;
+        loaded.problems = loaded.problems.without_consequences();
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
-        anstream::eprintln!("{} zones, {} records: {errors} errors, {warnings} warnings", loaded.zones, loaded.records);
+        report(self.format, &loaded.problems, loaded.zones, loaded.records)?;
         Ok(if errors > 0 || self.strict && warnings > 0 { FOUND_WRONG } else { FINE })
     }
+}
+
+/// Writes what was found: the problems to stdout; their number to stderr, where the format has no place for it.
+fn report(format: Format, problems: &Problems, zones: usize, records: u64) -> anyhow::Result<()> {
+    let (errors, warnings) = (problems.errors(), problems.warnings());
+    let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+    let summary = format!("{}, {}: {found}", counted(zones, "zone"), counted(records, "record"));
+    match format {
+        Format::Text => out::written(terminal::show_problems(problems, To::Stdout))?,
+        Format::Github => out::print_bytes(problems.github().as_bytes())?,
+        Format::Json => {
+            let summary = json!({ "zones": zones, "records": records, "errors": errors, "warnings": warnings });
+            return print_json(&json!({ "problems": problems.json(), "summary": summary }));
+        }
+        Format::Junit => {
+            let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).map(|problem| Case {
+                suite: problem.at.file.to_string(),
+                name: format!("line {}, column {}: {}", problem.at.line, problem.at.column, problem.kind()),
+                failures: vec![problem.clone()],
+            });
+            let whole = Case { suite: "fingerpost check".to_string(), name: summary, failures: Vec::new() };
+            let cases: Vec<Case> = std::iter::once(whole).chain(errors).collect();
+            return out::print_bytes(junit("fingerpost check", &cases, problems).as_bytes());
+        }
+    }
+    out::note(summary);
+    Ok(())
 }
 
 /// Where `serve` would listen.

@@ -1,19 +1,23 @@
 //! `fingerpost health`
 
+mod filter;
 mod table;
 mod watch;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use fingerpost::io::{admin_client, health};
+use fingerpost::io::{admin_client, health, sys};
 
-use super::FINE;
+use filter::Filter;
+
+use super::{FINE, out};
 
 /// How often `--watch` looks again.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -30,6 +34,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 pub struct Health {
     #[command(subcommand)]
     what: Option<What>,
+    #[command(flatten)]
+    filter: Filter,
     /// Admin port of the server
     #[arg(long, value_name = "ADDR:PORT", global = true, default_value_t = health::ADMIN)]
     admin: SocketAddr,
@@ -39,6 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   fingerpost health                                    every check: verdict, since when, why, and who answers now
   fingerpost health list --watch                       the same, again each second
+  fingerpost health --unhealthy --name \"orders*\"       those that need attention, of those with such a name or id
   fingerpost health show blue                          one check, with its latest results and each checker's view
   fingerpost health set blue down --for 10m --reason \"new disks\"
   fingerpost health set blue up --until 2026-12-01T06:00:00Z
@@ -67,6 +74,8 @@ enum What {
 
 #[derive(Args, Default)]
 struct List {
+    #[command(flatten)]
+    filter: Filter,
     /// Show the list again each second, until Ctrl-C
     #[arg(long)]
     watch: bool,
@@ -77,7 +86,7 @@ struct List {
 
 #[derive(Args)]
 struct Show {
-    /// Health check
+    /// Health check: its id, or its name where no other has it
     id: String,
     /// Print the JSON of the admin port
     #[arg(long)]
@@ -86,7 +95,7 @@ struct Show {
 
 #[derive(Args)]
 struct Set {
-    /// Health check
+    /// Health check: its id, or its name where no other has it
     id: String,
     state: State,
     /// So long: a number with s, m, h or d, as 10m [default: until `auto`]
@@ -109,7 +118,7 @@ enum State {
 
 #[derive(Args)]
 struct Switch {
-    /// Health check
+    /// Health check: its id, or its name where no other has it
     id: String,
     state: OnOff,
 }
@@ -122,7 +131,7 @@ enum OnOff {
 
 #[derive(Args)]
 struct Metric {
-    /// Health check
+    /// Health check: its id, or its name where no other has it
     id: String,
     #[arg(value_parser = ["ok", "alarm", "insufficient-data"])]
     state: String,
@@ -130,7 +139,7 @@ struct Metric {
 
 #[derive(Args)]
 struct Observe {
-    /// Health check
+    /// Health check: its id, or its name where no other has it
     id: String,
     /// What the other checker is called
     #[arg(long = "as", value_name = "CHECKER")]
@@ -144,19 +153,23 @@ struct Observe {
 
 impl Health {
     pub fn run(self) -> Result<u8> {
-        match self.what.unwrap_or(What::List(List::default())) {
-            What::List(list) => list.run(self.admin),
+        let what = self.what.unwrap_or_else(|| What::List(List::default()));
+        if !matches!(what, What::List(_)) && !self.filter.is_none() {
+            bail!("--unhealthy and --name choose what is listed: write them with `health` or `health list`");
+        }
+        match what {
+            What::List(list) => List { filter: self.filter.and(list.filter.clone()), ..list }.run(self.admin),
             What::Show(show) => show.run(self.admin),
             What::Set(set) => set.run(self.admin),
             What::Switch(Switch { id, state }) => {
-                tell(admin_client::put, self.admin, &path(&id, "/switch"), &json!({ "on": state == OnOff::On }))
+                tell(admin_client::put, self.admin, &id, "/switch", &json!({ "on": state == OnOff::On }))
             }
             What::Metric(Metric { id, state }) => {
-                tell(admin_client::put, self.admin, &path(&id, "/metric"), &json!({ "state": state }))
+                tell(admin_client::put, self.admin, &id, "/metric", &json!({ "state": state }))
             }
             What::Observe(Observe { id, checker, state, reason }) => {
                 let body = json!({ "checker": checker, "healthy": state == "up", "reason": reason });
-                tell(admin_client::post, self.admin, &path(&id, "/observations"), &body)
+                tell(admin_client::post, self.admin, &id, "/observations", &body)
             }
         }
     }
@@ -165,25 +178,23 @@ impl Health {
 impl List {
     fn run(&self, admin: SocketAddr) -> Result<u8> {
         if self.watch && !self.json && std::io::stdout().is_terminal() {
-            return watch::watch(admin);
+            return watch::watch(admin, &self.filter);
         }
         loop {
             let shown = admin_client::get(admin, "/health").and_then(|reply| match self.json {
-                true => Ok(reply),
-                false => Ok(table::list(&parsed(&reply)?, None).into_bytes()),
+                true if self.filter.is_none() => Ok(String::from_utf8_lossy(&reply).into_owned()),
+                true => Ok(format!("{}\n", serde_json::to_string_pretty(&self.filter.of(parsed(&reply)?))?)),
+                false => Ok(table::list(&self.filter.of(parsed(&reply)?), width())),
             });
             // Whoever watches a server through its restart wants to see it come back.
             let shown = match shown {
                 Err(error) if self.watch => {
-                    anstream::eprintln!("fingerpost: {error:#}");
-                    Vec::new()
+                    out::note(format_args!("fingerpost: {error:#}"));
+                    String::new()
                 }
                 shown => shown?,
             };
-            let mut out = anstream::stdout().lock();
-            out.write_all(&shown)?;
-            out.flush()?;
-            drop(out);
+            out::print(&shown)?;
             if !self.watch {
                 return Ok(FINE);
             }
@@ -194,13 +205,11 @@ impl List {
 
 impl Show {
     fn run(&self, admin: SocketAddr) -> Result<u8> {
-        let reply = admin_client::get(admin, &path(&self.id, ""))?;
-        let mut out = anstream::stdout().lock();
+        let reply = by_id_or_name(admin, &self.id, |id| admin_client::get(admin, &path(id, "")))?;
         match self.json {
-            true => out.write_all(&reply)?,
-            false => out.write_all(table::one(&parsed(&reply)?).as_bytes())?,
+            true => out::print_bytes(&reply)?,
+            false => out::print(&table::one(&parsed(&reply)?))?,
         }
-        out.flush()?;
         Ok(FINE)
     }
 }
@@ -219,22 +228,49 @@ impl Set {
         if let Some(until) = &self.until {
             body["until"] = until.as_str().into();
         }
-        tell(admin_client::put, admin, &path(&self.id, ""), &body)
+        tell(admin_client::put, admin, &self.id, "", &body)
     }
 }
 
 type Ask = fn(SocketAddr, &str, &str) -> Result<Vec<u8>>;
 
 /// Changes something, and says how the check stands then.
-fn tell(ask: Ask, admin: SocketAddr, path: &str, body: &Value) -> Result<u8> {
-    let check = parsed(&ask(admin, path, &body.to_string())?)?;
-    anstream::println!("{}", table::sentence(&check));
+fn tell(ask: Ask, admin: SocketAddr, id: &str, rest: &str, body: &Value) -> Result<u8> {
+    let reply = by_id_or_name(admin, id, |id| ask(admin, &path(id, rest), &body.to_string()))?;
+    let check = parsed(&reply)?;
+    out::print(&format!("{}\n", table::sentence(&check)))?;
     if check["kept"] == false {
-        anstream::eprintln!(
-            "fingerpost: the server could not write this to its state folder; it may not survive a restart"
-        );
+        out::note("fingerpost: the server could not write this to its state folder; it may not survive a restart");
     }
     Ok(FINE)
+}
+
+/// The width to fit, where a terminal is at the other end.
+fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    stdout.is_terminal().then(|| sys::terminal_size(stdout.as_fd()).unwrap_or(watch::USUAL).0)
+}
+
+/// Asks about the check with this id; where the server refuses, about the one check that has this for a name.
+fn by_id_or_name(admin: SocketAddr, id: &str, ask: impl Fn(&str) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    ask(id).or_else(|refused| {
+        let Ok(list) = admin_client::get(admin, "/health").and_then(|reply| parsed(&reply)) else {
+            return Err(refused);
+        };
+        let checks = list["health_checks"].as_array().map_or(&[][..], Vec::as_slice);
+        if checks.iter().any(|check| check["id"] == *id) {
+            return Err(refused);
+        }
+        let named: Vec<&str> =
+            checks.iter().filter(|check| check["name"] == *id).filter_map(|check| check["id"].as_str()).collect();
+        match named.as_slice() {
+            [] => Err(refused),
+            [one] => ask(one),
+            several => {
+                bail!("{} health checks are called {id:?}; name one by its id: {}", several.len(), several.join(", "))
+            }
+        }
+    })
 }
 
 fn path(id: &str, rest: &str) -> String {

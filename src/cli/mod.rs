@@ -2,9 +2,12 @@
 
 mod ask;
 mod check;
+mod completions;
 mod explain;
+mod format;
 mod health;
 mod odds;
+mod out;
 mod serve;
 mod test;
 mod world;
@@ -29,8 +32,30 @@ const REFUSED: u8 = 2;
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct CommandLine {
+    /// Whether the output has colours [default: on a terminal; NO_COLOR and CLICOLOR_FORCE say otherwise]
+    #[arg(long, value_enum, value_name = "WHEN", global = true)]
+    color: Option<Color>,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// From here on, for stdout, stderr and the log.
+    fn hold(self) {
+        match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::AlwaysAnsi,
+            Color::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -50,6 +75,8 @@ enum Command {
     Odds(odds::Odds),
     Health(health::Health),
     Test(test::Test),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// What every command takes. A flag beats the settings file, which beats the default.
@@ -95,18 +122,23 @@ impl From<LogFormat> for Log {
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {
-    let result = match CommandLine::parse().command {
+    let CommandLine { color, command } = CommandLine::parse();
+    color.unwrap_or(Color::Auto).hold();
+    let result = match command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Odds(odds) => odds.run(),
         Command::Health(health) => health.run(),
         Command::Test(test) => test.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     };
     match result {
         Ok(code) => code.into(),
+        Err(error) if error.is::<out::Gone>() => FINE.into(),
         Err(error) => {
-            anstream::eprintln!("fingerpost: {error:#}");
+            out::note(format_args!("fingerpost: {error:#}"));
             REFUSED.into()
         }
     }

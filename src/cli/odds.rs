@@ -14,10 +14,14 @@ use super::ask::Question;
 pub struct Odds {
     #[command(flatten)]
     question: Question,
+    /// List whole answers instead of records
+    #[arg(long)]
+    answers: bool,
 }
 
 impl Odds {
     pub fn run(self) -> anyhow::Result<u8> {
-        self.question.ask("odds", &[], tell::odds, Told::text)
+        let text = if self.answers { Told::answers_text } else { Told::text };
+        self.question.ask("odds", &[], tell::odds, text)
     }
 }

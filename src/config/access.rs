@@ -164,22 +164,31 @@ mod tests {
     #[test]
     fn rules_that_cannot_be_are_told() {
         for (text, expected) in [
-            ("access = 1", "f:1:10: access: access is a table, like [access]"),
-            ("[access]\nalow = []", "f:2:1: access: access has no alow, only allow, deny, denied, listener, zone"),
-            ("[access]\nallow = []", "f:2:9: access: allow names no network; leave it out instead"),
-            ("[access]\nallow = [\"192.0.2\"]", "f:2:10: access: \"192.0.2\" is not a network, like 192.0.2.0/24"),
+            ("access = 1", "f:1:10: error: access: access is a table, like [access]"),
+            (
+                "[access]\nalow = []",
+                "f:2:1: error: access: access has no alow, only allow, deny, denied, listener, zone",
+            ),
+            ("[access]\nallow = []", "f:2:9: error: access: allow names no network; leave it out instead"),
+            (
+                "[access]\nallow = [\"192.0.2\"]",
+                "f:2:10: error: access: \"192.0.2\" is not a network, like 192.0.2.0/24",
+            ),
             (
                 "[access]\nallow = [\"192.0.2.0/24\"]\ndeny = [\"192.0.2.1/24\"]",
-                "f:3:8: access: 192.0.2.0/24 is in allow, too",
+                "f:3:8: error: access: 192.0.2.0/24 is in allow, too",
             ),
-            ("[access]\ndenied = \"no\"", "f:2:10: access: \"no\" is not refuse or drop"),
+            ("[access]\ndenied = \"no\"", "f:2:10: error: access: \"no\" is not refuse or drop"),
             (
                 "[access.listener.here]\n",
-                "f:1:18: access: \"here\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53",
+                "f:1:18: error: access: \"here\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53",
             ),
-            ("[access.zone.\"a..b\"]\n", "f:1:14: access: a..b: "),
-            ("[access.zone.a]\ndenied = \"drop\"", "f:2:1: access: a zone has no denied, only allow, deny"),
-            ("[access.zone.a]\ndeny = [\"192.0.2.1\"]\n[access.zone.A]\n", "f:1:14: access: a. has rules already"),
+            ("[access.zone.\"a..b\"]\n", "f:1:14: error: access: a..b: "),
+            ("[access.zone.a]\ndenied = \"drop\"", "f:2:1: error: access: a zone has no denied, only allow, deny"),
+            (
+                "[access.zone.a]\ndeny = [\"192.0.2.1\"]\n[access.zone.A]\n",
+                "f:1:14: error: access: a. has rules already",
+            ),
         ] {
             let (_, problems) = read(text);
             assert!(problems.len() == 1 && problems[0].starts_with(expected), "{text}: {problems:?}");

@@ -95,12 +95,15 @@ mod tests {
     #[test]
     fn checkers_that_cannot_be_are_told() {
         for (text, expected) in [
-            ("checker = 1", "f:1:11: checker: checkers are tables, like [checker.paris]"),
-            ("checker = {}", "f:1:11: checker: there are 0 checkers, not 1 to 16"),
-            ("[checker.a]\nsauce = \"::1\"", "f:2:1: checker: a checker has no sauce, only source"),
-            ("[checker.a]\nsource = \"x\"", "f:2:10: checker: \"x\" is not an address, like 127.0.0.2 or ::1"),
-            ("[checker.a]\nsource = [\"::1\", \"::2\"]", "f:2:18: checker: a checker has one address of each family"),
-            ("checker = { a = 1 }", "f:1:17: checker: a checker is a table, like { source = \"127.0.0.2\" }"),
+            ("checker = 1", "f:1:11: error: checker: checkers are tables, like [checker.paris]"),
+            ("checker = {}", "f:1:11: error: checker: there are 0 checkers, not 1 to 16"),
+            ("[checker.a]\nsauce = \"::1\"", "f:2:1: error: checker: a checker has no sauce, only source"),
+            ("[checker.a]\nsource = \"x\"", "f:2:10: error: checker: \"x\" is not an address, like 127.0.0.2 or ::1"),
+            (
+                "[checker.a]\nsource = [\"::1\", \"::2\"]",
+                "f:2:18: error: checker: a checker has one address of each family",
+            ),
+            ("checker = { a = 1 }", "f:1:17: error: checker: a checker is a table, like { source = \"127.0.0.2\" }"),
         ] {
             let (_, problems) = read(text);
             assert!(problems.len() == 1 && problems[0].starts_with(expected), "{text}: {problems:?}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper::Uri;
+use http::Uri;
 use toml::de::DeValue;
 
 use super::{OBSERVATION_MAX, Value, Wrong, number, text, wrong};
@@ -127,14 +127,14 @@ mod tests {
     #[test]
     fn receivers_that_cannot_be_are_told() {
         for (text, expected) in [
-            ("report = 1", "f:1:10: report: receivers are tables, like [report.lima]"),
-            ("[report.a]\nas = \"p\"", "f:1:1: report: it has no url"),
-            ("[report.a]\nurl = \"http://a\"", "f:1:1: report: as is missing"),
-            ("[report.a]\nurl = \"a:5380\"", "f:2:7: report: \"a:5380\" is not an address of an admin port"),
-            ("[report.a]\nurl = \"http://u:p@a\"", "f:2:7: report: a password has no place"),
-            ("[report.a]\ntoken = \"x\"", "f:2:1: report: a receiver has no token, only url"),
+            ("report = 1", "f:1:10: error: report: receivers are tables, like [report.lima]"),
+            ("[report.a]\nas = \"p\"", "f:1:1: error: report: it has no url"),
+            ("[report.a]\nurl = \"http://a\"", "f:1:1: error: report: as is missing"),
+            ("[report.a]\nurl = \"a:5380\"", "f:2:7: error: report: \"a:5380\" is not an address of an admin port"),
+            ("[report.a]\nurl = \"http://u:p@a\"", "f:2:7: error: report: a password has no place"),
+            ("[report.a]\ntoken = \"x\"", "f:2:1: error: report: a receiver has no token, only url"),
             ("[report.a]\ntoken_file = \"x\"\ntoken_variable = \"X\"", "report: there are two tokens here"),
-            ("[report.a]\nevery_seconds = 0", "f:2:17: report: this is not a whole number from 1 to 86400"),
+            ("[report.a]\nevery_seconds = 0", "f:2:17: error: report: this is not a whole number from 1 to 86400"),
         ] {
             let (_, problems) = read(text);
             assert!(problems.len() == 1 && problems[0].contains(expected), "{text}: {problems:?}");

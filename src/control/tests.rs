@@ -27,7 +27,7 @@ fn endpoint(interval: u32) -> Kind {
 
 fn check(id: &str, kind: Kind) -> (Id, HealthCheck) {
     let at = At { file: "h".into(), line: 1, column: 1, length: 0 };
-    (id.into(), HealthCheck { id: id.into(), kind, inverted: false, disabled: false, at })
+    (id.into(), HealthCheck { id: id.into(), name: None, kind, inverted: false, disabled: false, at })
 }
 
 fn shared<const N: usize>(checks: [(Id, HealthCheck); N]) -> Arc<Shared> {

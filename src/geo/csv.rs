@@ -173,7 +173,7 @@ mod tests {
             problems,
             [
                 "t.csv:1:9: warning: there is no column \"city\", it is not read, the columns are network,country",
-                "t.csv:1:1: the header line has no column \"network\", nothing of the file is used, let the first line be \
+                "t.csv:1:1: error: the header line has no column \"network\", nothing of the file is used, let the first line be \
                  network,country",
             ]
         );

@@ -69,21 +69,21 @@ fn every_mistake_is_told() {
         ("readme.txt", b"none of ours"),
     ]);
     let expected = [
-        "regions.csv:3:7: lab-2 has no coordinates, the row is left out, give its latitude and longitude",
-        "latency.csv:2:14: \"fast\" is not a number of milliseconds, the row is left out, write it as 12 or 12.5",
-        "latency.csv:5:4: the row names no region",
+        "regions.csv:3:7: error: lab-2 has no coordinates, the row is left out, give its latitude and longitude",
+        "latency.csv:2:14: error: \"fast\" is not a number of milliseconds, the row is left out, write it as 12 or 12.5",
+        "latency.csv:5:4: error: the row names no region",
         "latency.csv:6:1: warning: AF is a country and a continent, the row holds for both, write country:AF or continent:AF",
         "latency.csv:3:1: warning: there is no region \"???\", the row is left out",
         "latency.csv:4:1: warning: there is no region \"moon-1\", the row is left out",
         "latency.csv:8:1: warning: this latency of eu-west-1 was given in line 7 before, the later line holds",
-        "places.csv:2:1: \"nonsense\" is not a network, the row is left out, write it as 192.0.2.0/24 or 2001:db8::/32",
+        "places.csv:2:1: error: \"nonsense\" is not a network, the row is left out, write it as 192.0.2.0/24 or 2001:db8::/32",
         "places.csv:3:1: warning: 1.2.3.4/8 has host bits set, they are masked, write 1.0.0.0/8",
-        "places.csv:4:11: there is no continent XX",
-        "places.csv:5:12: \"DEU\" is not the code of a country",
-        "places.csv:6:13: the subdivision has no country",
-        "places.csv:7:15: the USA has no state ZZ",
-        "places.csv:8:14: \"91\", \"0\" are not coordinates",
-        "places.csv:9:16: \"1\", \"\" are not coordinates",
+        "places.csv:4:11: error: there is no continent XX",
+        "places.csv:5:12: error: \"DEU\" is not the code of a country",
+        "places.csv:6:13: error: the subdivision has no country",
+        "places.csv:7:15: error: the USA has no state ZZ",
+        "places.csv:8:14: error: \"91\", \"0\" are not coordinates",
+        "places.csv:9:16: error: \"1\", \"\" are not coordinates",
         "places.csv:10:1: warning: there is no region \"moon-1\", the client's region counts as unknown",
         "places.csv:11:1: warning: 1.0.0.0/8 was placed in line 3 before, the later line holds",
     ];
@@ -237,7 +237,7 @@ fn hostile_databases_are_refused() {
     ] {
         let (geography, problems) = build(&[("bad.mmdb", bytes)]);
         assert_eq!((problems.errors(), geography.ranges()), (errors, (1, 1)), "{name}");
-        assert!(problems.iter().all(|problem| problem.to_string().starts_with("bad.mmdb:1:1: ")));
+        assert!(problems.iter().all(|problem| problem.to_string().starts_with("bad.mmdb:1:1: error: ")));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use hyper::StatusCode;
+use http::StatusCode;
 
 /// One probe's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

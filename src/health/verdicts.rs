@@ -328,7 +328,7 @@ mod tests {
             None => Kind::Switch { routing_control_arn: "arn".into() },
         };
         let at = At { file: "h".into(), line: 1, column: 1, length: 0 };
-        (id.into(), HealthCheck { id: id.into(), kind, inverted, disabled, at })
+        (id.into(), HealthCheck { id: id.into(), name: None, kind, inverted, disabled, at })
     }
 
     /// `a` and `b` plain, `i` inverted, `d` disabled, `di` both, and what counts them.

@@ -32,7 +32,7 @@ use super::upstream::Asking;
 use super::watch::Watch;
 use super::{clock, routing_tests, settings, sys, tcp, udp};
 use crate::config::{self, Config};
-use crate::problem::{Problems, Severity};
+use crate::problem::{Problems, Severity, counted};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
 use crate::respond::rate_limit::Table;
@@ -515,7 +515,10 @@ impl Control {
                         tracing::error!("{problem}");
                     }
                     let count = failed.errors();
-                    tracing::error!("routing tests: {count} problems; what was served before is (gate_reload)");
+                    tracing::error!(
+                        "routing tests: {}; what was served before is (gate_reload)",
+                        counted(count, "problem")
+                    );
                 } else if changed {
                     // The secrets may have been rotated while it loaded.
                     let settings = Arc::new(settings);

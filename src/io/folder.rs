@@ -5,6 +5,7 @@
 //! | `NAME.zone`; `@.zone` or `.zone`            | a zone file; the root's                              |
 //! | `NAME.json`                                 | a zone as the AWS CLI dumps it                       |
 //! | `health-checks.toml`, `health-checks.json`  | health checks                                        |
+//! | `health-check-tags.json`                    | names of health checks, as the AWS CLI dumps tags    |
 //! | `cidr-collections.toml`, `….json`           | CIDR collections                                     |
 //! | `vpcs.toml`                                 | VPCs                                                 |
 //! | anything else, and what begins with a dot   | not ours; a zone file may `$INCLUDE` it              |
@@ -29,13 +30,19 @@ use super::hands::Threads;
 use crate::model::zone::Visibility;
 use crate::model::{Limits, Shared, Vpc, ZoneData, validate};
 use crate::problem::{Problem, Problems};
-use crate::route53::{cidr_collections, health_checks, record_sets, vpcs};
+use crate::route53::{cidr_collections, health_check_tags, health_checks, record_sets, vpcs};
 use crate::wire::name::Name;
 use crate::zonefile;
 
 /// The files that zones share, in the order they are read in.
-const SHARED_FILES: [&str; 5] =
-    ["health-checks.toml", "health-checks.json", "cidr-collections.toml", "cidr-collections.json", "vpcs.toml"];
+const SHARED_FILES: [&str; 6] = [
+    "health-checks.toml",
+    "health-checks.json",
+    "health-check-tags.json",
+    "cidr-collections.toml",
+    "cidr-collections.json",
+    "vpcs.toml",
+];
 
 /// The text of a zone file takes room that is kept for the next, up to so many bytes.
 const TEXT_KEPT: usize = 1 << 16;
@@ -269,6 +276,7 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
                     }
                 }
             }
+            "health-check-tags.json" => health_check_tags::read(file, &bytes, &mut shared.health_checks, problems),
             "cidr-collections.toml" => shared.collections = cidr_collections::read_toml(file, &bytes, limits, problems),
             "cidr-collections.json" => {
                 for collection in cidr_collections::read_json(file, &bytes, limits, problems).into_values() {
@@ -361,6 +369,20 @@ impl Seen {
     /// Which zone it is, by the place of its file's name among the others.
     pub fn zone(&self, place: usize) -> (Name, Visibility) {
         self.zones[place].is()
+    }
+
+    /// The files of a zone: its own, and those that its problems stand in.
+    pub fn files_of(&self, origin: &Name, visibility: &Visibility) -> BTreeSet<Arc<str>> {
+        let mut files = BTreeSet::new();
+        for zone in &self.zones {
+            let (its, seen_by) = zone.is();
+            if its == *origin && seen_by == *visibility {
+                files.insert(zone.file.clone());
+                let problems = zone.more.iter().flat_map(|more| more.problems.iter());
+                files.extend(problems.map(|problem| problem.at.file.clone()));
+            }
+        }
+        files
     }
 
     /// The zones that have errors: their files by name, and who they are.

@@ -19,7 +19,7 @@ use super::report::{Receiver, Reports};
 use super::state::State;
 use crate::control::{Control, Effect, Event, Kept, Observation, Refused, Settings, Turn};
 use crate::model::Id;
-use crate::model::health_check::{Follows, Kind, Metric};
+use crate::model::health_check::{Follows, HealthCheck, Kind, Metric};
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
 
@@ -303,7 +303,9 @@ fn lines(turned: &[Turn], before: &Snapshot, after: &Snapshot) -> Vec<String> {
         let state = if *healthy { "healthy" } else { "unhealthy" };
         let why = if why.is_empty() { String::new() } else { format!(" ({})", why.trim_end_matches('.')) };
         let effect = if names.count == 0 { String::new() } else { format!("; answers otherwise: {names}") };
-        format!("health check {id} is {state}{why}{effect}")
+        let label = |snapshot: &Snapshot| snapshot.shared.health_checks.get(id).map(HealthCheck::label);
+        let check = label(after).or_else(|| label(before)).unwrap_or_else(|| id.to_string());
+        format!("health check {check} is {state}{why}{effect}")
     };
     turned.iter().zip(&effects).map(line).collect()
 }

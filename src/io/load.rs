@@ -127,6 +127,11 @@ impl Loader {
         })
     }
 
+    /// The files of a zone: its own, and those that its problems stand in.
+    pub fn files_of(&self, origin: &Name, visibility: &Visibility) -> BTreeSet<Arc<str>> {
+        self.seen.files_of(origin, visibility)
+    }
+
     pub fn folders(&self) -> &Folders {
         &self.folders
     }

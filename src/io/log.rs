@@ -1,6 +1,6 @@
 //! Log lines, on stderr: for people, or one JSON object each.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -22,7 +22,7 @@ pub fn start(log: Log) {
     // Only the first subscriber counts, which is what we want.
     let _ = match log {
         Log::Human => {
-            let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
             lines.with_ansi(colours).try_init()
         }
         Log::Json => lines.json().flatten_event(true).try_init(),

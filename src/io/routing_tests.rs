@@ -74,7 +74,7 @@ mod tests {
         );
         let told: Vec<String> = gate(dir.path(), &nothing).iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2);
-        assert!(told[0].contains("a.test.toml:3:9: 1 of the answers (all) are REFUSED"), "{told:?}");
+        assert!(told[0].contains("a.test.toml:3:9: error: 1 of the answers (all) are REFUSED"), "{told:?}");
         assert_eq!(gate(&dir.path().join("gone"), &nothing).errors(), 1);
     }
 }

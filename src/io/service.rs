@@ -13,6 +13,7 @@ use socket2::SockRef;
 use super::admin::Loads;
 use super::bind::Sockets;
 use super::udp;
+use crate::problem::counted;
 use crate::respond::counters::{Counter, Counters};
 
 /// The sockets that were bound for us (LISTEN_FDS), if there are any. Workers share those for UDP.
@@ -84,7 +85,7 @@ impl Service {
 
     pub fn ready(&self, loads: &Loads) {
         let (zones, records) = (loads.zones.load(Ordering::Relaxed), loads.records.load(Ordering::Relaxed));
-        let status = format!("serving {zones} zones, {records} records");
+        let status = format!("serving {}, {}", counted(zones, "zone"), counted(records, "record"));
         tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
 

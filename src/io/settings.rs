@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::terminal;
 use crate::config::Config;
+use crate::problem::counted;
 
 /// What is looked for in the current folder where nothing else is said.
 pub const FILE: &str = "fingerpost.toml";
@@ -29,8 +30,9 @@ pub fn read(named: Option<&Path>) -> Result<Config> {
     match problems.errors() {
         0 => Ok(config),
         errors => {
-            terminal::show_problems(&problems, terminal::To::Stderr)?;
-            bail!("{errors} {} in {shown}", if errors == 1 { "problem" } else { "problems" })
+            // A reader of stderr that has gone away misses nothing.
+            let _ = terminal::show_problems(&problems, terminal::To::Stderr);
+            bail!("{} in {shown}", counted(errors, "problem"))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::problem::{Problem, Problems, Severity};
+use crate::problem::{At, Problem, Problems, Severity};
 
 /// Lines longer than this are shown in part, around the offending text.
 const EXCERPT_MAX: usize = 160;
@@ -19,18 +19,30 @@ const STEP: usize = 256;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HELP: Style = AnsiColor::Cyan.on_default();
 const QUIET: Style = AnsiColor::BrightBlack.on_default();
 
-/// Writes problems, one line each; on a terminal each with its line of the file.
-pub fn write_problems(problems: &Problems, to: &mut impl Write, excerpts: bool) -> io::Result<()> {
-    for problem in problems.iter() {
-        let style = if problem.severity == Severity::Error { ERROR } else { WARNING };
-        let told = printable(&problem.to_string());
-        let place_length = told.find(": ").map_or(0, |at| at + 1);
-        let (place, rest) = told.split_at(place_length);
-        writeln!(to, "{style}{place}{style:#}{rest}")?;
-        if excerpts && let Some((line, marks)) = underline(problem) {
+/// Writes problems, each cause once. For programs a cause is one line; on a terminal the line of the file and the remedy have
+/// lines of their own.
+pub fn write_problems(problems: &Problems, to: &mut impl Write, terminal: bool) -> io::Result<()> {
+    for cause in problems.causes() {
+        let Problem { severity, at: At { file, line, column, .. }, remedy, .. } = cause.first;
+        let style = if *severity == Severity::Error { ERROR } else { WARNING };
+        let place = printable(&format!("{file}:{line}:{column}:"));
+        let (word, message) = (severity.word(), printable(&cause.first.message()));
+        write!(to, "{style}{place}{style:#} {style}{word}:{style:#} {message}")?;
+        if !terminal && !remedy.is_empty() {
+            write!(to, ", {}", printable(remedy))?;
+        }
+        match cause.extent() {
+            Some(extent) => writeln!(to, " {QUIET}({extent}){QUIET:#}")?,
+            None => writeln!(to)?,
+        }
+        if terminal && let Some((line, marks)) = underline(cause.first) {
             writeln!(to, "    {line}\n    {style}{marks}{style:#}")?;
+        }
+        if terminal && !remedy.is_empty() {
+            writeln!(to, "    {HELP}help:{HELP:#} {}", printable(remedy))?;
         }
     }
     if problems.beyond_limit() > 0 {
@@ -116,7 +128,6 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::At;
 
     fn problem(column: u32, length: u32, excerpt: &str) -> Problem {
         let at = At { file: "a.zone".into(), line: 3, column, length };
@@ -149,6 +160,18 @@ mod tests {
         let mut out = Vec::new();
         write_problems(&problems, &mut anstream::StripStream::new(&mut out), true).unwrap();
         let out = String::from_utf8(out).unwrap();
-        assert_eq!(out, "a.zone:3:1: bad, so it is, mend it\n    \u{FFFD}[2Jx\n    ^\n");
+        assert_eq!(out, "a.zone:3:1: error: bad, so it is\n    \u{FFFD}[2Jx\n    ^\n    help: mend it\n");
+    }
+
+    #[test]
+    fn one_cause_is_told_once_in_one_line() {
+        let mut problems = Problems::default();
+        for line in [3, 3, 4] {
+            let at = At { file: "a.zone".into(), line, column: 1, length: 0 };
+            problems.push(Problem::warning(at, "bad", "", "mend it"));
+        }
+        let mut out = Vec::new();
+        write_problems(&problems, &mut anstream::StripStream::new(&mut out), false).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "a.zone:3:1: warning: bad, mend it (on 2 lines)\n");
     }
 }

@@ -9,6 +9,8 @@ use crate::problem::At;
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthCheck {
     pub id: Id,
+    /// What people call it. Ids of Route 53's say nothing.
+    pub name: Option<Box<str>>,
     pub kind: Kind,
     pub inverted: bool,
     /// A disabled check isn't probed and counts as healthy, turned round when it is inverted.
@@ -116,6 +118,14 @@ pub enum InsufficientData {
 }
 
 impl HealthCheck {
+    /// Its name, if it has one, and its id.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name} ({})", self.id),
+            None => self.id.to_string(),
+        }
+    }
+
     /// What it asks, in a line: `http://192.0.2.1:80/health`.
     pub fn asks(&self) -> String {
         match &self.kind {

@@ -9,7 +9,7 @@
 //! | `at_least = 2`, `of = ["a", "b", "c"]`                  | as many of them are            |
 //! | `not = "a"`                                             | it is not                      |
 //!
-//! `validate_certificate`, and the keys of a Prometheus query (`metric`), are ours and have no place in JSON.
+//! `name`, `validate_certificate`, and the keys of a Prometheus query (`metric`), are ours and have no place in JSON.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -132,6 +132,8 @@ const TOML: Spelling = Spelling {
 /// The keys that say a calculated check as logic.
 const LOGIC: [&str; 5] = ["all", "any", "not", "at_least", "of"];
 
+/// What people call a check. Ours: Route 53 keeps it in a tag.
+const NAME: &str = "name";
 /// Whether an endpoint's certificate must be valid.
 const VALIDATE: &str = "validate_certificate";
 
@@ -180,9 +182,11 @@ pub fn read_toml(file: Arc<str>, bytes: &[u8], limits: Limits, problems: &mut Pr
             table.only(
                 reader,
                 "a health check",
-                &[TOML.keys().as_slice(), &LOGIC, &metric::KEYS, &[VALIDATE]].concat(),
+                &[TOML.keys().as_slice(), &LOGIC, &metric::KEYS, &[VALIDATE, NAME]].concat(),
             );
-            health_check(reader, &key.text, key.into(), table, &TOML, limits)
+            let name = table.text(reader, NAME).filter(|name| !name.is_empty()).map(Box::from);
+            let check = health_check(reader, &key.text, key.into(), table, &TOML, limits)?;
+            Some(HealthCheck { name, ..check })
         });
         checks.extend(check.map(|check| (check.id.clone(), check)));
     }
@@ -292,7 +296,7 @@ fn health_check(
     if let Kind::Calculated { children, .. } = &kind {
         check_children(reader, table, spelling, id, children, limits);
     }
-    Some(HealthCheck { id: id.into(), kind, inverted, disabled, at: At { length: 0, ..at } })
+    Some(HealthCheck { id: id.into(), name: None, kind, inverted, disabled, at: At { length: 0, ..at } })
 }
 
 /// Keys that say nothing for this type of check: said, but without effect.

@@ -4,6 +4,7 @@
 
 pub mod cidr_collections;
 pub mod document;
+pub mod health_check_tags;
 pub mod health_checks;
 pub mod json;
 pub mod octal;

@@ -114,7 +114,8 @@ impl<'r> Reader<'r> {
     fn report(&mut self, severity: Severity, span: Span, what: String, why: String, remedy: String) {
         let at = self.at(span);
         let excerpt = self.document.excerpt(&at);
-        self.problems.push(Problem { severity, at, what, why, remedy, excerpt });
+        let problem = Problem::error(at, what, why, remedy).with_severity(severity);
+        self.problems.push(Problem { excerpt, ..problem });
     }
 
     /// Runs `read`, and keeps what it makes only if that met no error.
@@ -288,8 +289,10 @@ pub fn read<'a>(
     match read(document.text) {
         Ok(node) => Some(node),
         Err(Broken { start, end, what }) => {
-            let mut reader = Reader { document, problems };
-            reader.error(Span { start, end }, what, format!("the file is not {language}"), "mend it here");
+            let at = document.at(start, end);
+            let excerpt = document.excerpt(&at);
+            let problem = Problem::error(at, what, format!("the file is not {language}"), "mend it here");
+            problems.push(Problem { excerpt, ..problem.code("syntax") });
             None
         }
     }

@@ -10,6 +10,9 @@ use crate::tell::odds::AnswerOdds;
 use crate::tell::{Odds, Record, odds};
 use crate::wire::rtype::Type;
 
+/// The kind of problem that a failed test is.
+const FAILED: &str = "routing-test-failed";
+
 /// Every way in which things are otherwise than expected.
 pub fn judge(test: &RoutingTest, initial: &Snapshot) -> Vec<Problem> {
     let told = if test.forced.is_empty() {
@@ -19,11 +22,11 @@ pub fn judge(test: &RoutingTest, initial: &Snapshot) -> Vec<Problem> {
     };
     let told = match told {
         Ok(told) => told,
-        Err(refused) => return vec![Problem::error(test.at.clone(), refused.to_string(), "", "")],
+        Err(refused) => return vec![Problem::error(test.at.clone(), refused.to_string(), "", "").code(FAILED)],
     };
     let problem = |(expectation, what): (&Expectation, String)| {
         let remedy = format!("ask `fingerpost explain {} {}` why", told.name, told.rtype);
-        let mut problem = Problem::error(expectation.at.clone(), what, "", remedy);
+        let mut problem = Problem::error(expectation.at.clone(), what, "", remedy).code(FAILED);
         problem.excerpt = expectation.excerpt.clone();
         problem
     };

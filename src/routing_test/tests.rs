@@ -72,27 +72,30 @@ fn what_is_otherwise_is_told_at_its_place() {
     for (lines, start) in [
         (
             "ask = \"www.example.com\"\nexpect = [\"192.0.2.1\"]",
-            "t:3:10: 1/4 of the answers are 192.0.2.2, ask `fingerpost explain www.example.com. A` why",
+            "t:3:10: error: 1/4 of the answers are 192.0.2.2, ask `fingerpost explain www.example.com. A` why",
         ),
         (
             "ask = \"www.example.com\"\nodds = { \"192.0.2.1\" = 1 }",
-            "t:3:8: 192.0.2.1 has a share of 3/4 instead of 1, 192.0.2.2 has a share of 1/4 instead of 0, ask",
+            "t:3:8: error: 192.0.2.1 has a share of 3/4 instead of 1, 192.0.2.2 has a share of 1/4 instead of 0, ask",
         ),
-        ("ask = \"www.example.com\"\nnever = [\"192.0.2.2\"]", "t:3:9: 1/4 of the answers are 192.0.2.2, ask"),
+        ("ask = \"www.example.com\"\nnever = [\"192.0.2.2\"]", "t:3:9: error: 1/4 of the answers are 192.0.2.2, ask"),
         (
             "ask = \"two.example.com\"\nexpect = [\"192.0.2.3\"]",
-            "t:3:10: 1 of the answers (all) are 192.0.2.3 and 192.0.2.4",
+            "t:3:10: error: 1 of the answers (all) are 192.0.2.3 and 192.0.2.4",
         ),
-        ("ask = \"two.example.com\"\nrcode = \"NXDOMAIN\"", "t:3:9: 1 of the answers (all) are NOERROR, ask"),
-        ("ask = \"two.example.com\"\nttl = 61", "t:3:7: 192.0.2.3 has a TTL of 60, ask"),
-        ("ask = \"none.example.com\"\nttl = 61", "t:3:7: no answer has a record of the type, so none has a TTL"),
-        ("ask = \"out.example.com\"\nexpect = []", "t:3:10: 1 of the answers (all) are elsewhere.example., ask"),
-        ("ask = \"none.example.com\"\nexpect = [\"192.0.2.1\"]", "t:3:10: 1 of the answers (all) are NXDOMAIN, ask"),
+        ("ask = \"two.example.com\"\nrcode = \"NXDOMAIN\"", "t:3:9: error: 1 of the answers (all) are NOERROR, ask"),
+        ("ask = \"two.example.com\"\nttl = 61", "t:3:7: error: 192.0.2.3 has a TTL of 60, ask"),
+        ("ask = \"none.example.com\"\nttl = 61", "t:3:7: error: no answer has a record of the type, so none has a TTL"),
+        ("ask = \"out.example.com\"\nexpect = []", "t:3:10: error: 1 of the answers (all) are elsewhere.example., ask"),
+        (
+            "ask = \"none.example.com\"\nexpect = [\"192.0.2.1\"]",
+            "t:3:10: error: 1 of the answers (all) are NXDOMAIN, ask",
+        ),
         (
             "ask = \"www.example.com\"\ndown = [\"bleu\"]\nttl = 60",
-            "t:1:1: no health check is called \"bleu\", did you mean \"blue\"?",
+            "t:1:1: error: no health check is called \"bleu\", did you mean \"blue\"?",
         ),
-        ("ask = \"www.example.com\"\nvpc = \"vpc-1\"\nttl = 60", "t:1:1: no VPC is called \"vpc-1\""),
+        ("ask = \"www.example.com\"\nvpc = \"vpc-1\"\nttl = 60", "t:1:1: error: no VPC is called \"vpc-1\""),
     ] {
         let told = told(lines);
         assert!(told.len() == 1 && told[0].starts_with(start), "{told:#?}\n{start}");
@@ -102,23 +105,29 @@ fn what_is_otherwise_is_told_at_its_place() {
 #[test]
 fn what_is_no_test_is_an_error() {
     for (lines, start) in [
-        ("expect = []", "t:1:1: the test has no ask, add ask"),
-        ("ask = \"www.example.com\"", "t:1:1: the test expects nothing, it could never fail, add expect"),
+        ("expect = []", "t:1:1: error: the test has no ask, add ask"),
+        ("ask = \"www.example.com\"", "t:1:1: error: the test expects nothing, it could never fail, add expect"),
         (
             "ask = \"www.example.com\"\nexpcet = []\nttl = 1",
-            "t:3:1: \"expcet\" is not a key of a routing test, did you mean \"expect\"?",
+            "t:3:1: error: \"expcet\" is not a key of a routing test, did you mean \"expect\"?",
         ),
-        ("ask = \"www.example.com NONSENSE\"\nttl = 1", "t:2:7: \"NONSENSE\" is not a record type"),
-        ("ask = \"www.example.com A IN\"\nttl = 1", "t:2:7: ask is more than a name and a type"),
-        ("ask = \"a..b\"\nttl = 1", "t:2:7: \"a..b\" is not a name"),
-        ("ask = \"www.example.com\"\nfrom = \"here\"\nttl = 1", "t:3:8: \"here\" is neither an address"),
+        ("ask = \"www.example.com NONSENSE\"\nttl = 1", "t:2:7: error: \"NONSENSE\" is not a record type"),
+        ("ask = \"www.example.com A IN\"\nttl = 1", "t:2:7: error: ask is more than a name and a type"),
+        ("ask = \"a..b\"\nttl = 1", "t:2:7: error: \"a..b\" is not a name"),
+        ("ask = \"www.example.com\"\nfrom = \"here\"\nttl = 1", "t:3:8: error: \"here\" is neither an address"),
         (
             "ask = \"www.example.com\"\nexpect = [\"192.0.2\"]",
-            "t:3:11: \"192.0.2\" is neither the data of a record of type A",
+            "t:3:11: error: \"192.0.2\" is neither the data of a record of type A",
         ),
-        ("ask = \"www.example.com\"\nodds = { \"192.0.2.1\" = \"5/4\" }", "t:3:24: \"192.0.2.1\" has no exact share"),
-        ("ask = \"www.example.com\"\nodds = { \"192.0.2.1\" = 0.5 }", "t:3:24: \"192.0.2.1\" has no exact share"),
-        ("ask = \"www.example.com\"\nttl = -1", "t:3:7: ttl cannot be used"),
+        (
+            "ask = \"www.example.com\"\nodds = { \"192.0.2.1\" = \"5/4\" }",
+            "t:3:24: error: \"192.0.2.1\" has no exact share",
+        ),
+        (
+            "ask = \"www.example.com\"\nodds = { \"192.0.2.1\" = 0.5 }",
+            "t:3:24: error: \"192.0.2.1\" has no exact share",
+        ),
+        ("ask = \"www.example.com\"\nttl = -1", "t:3:7: error: ttl cannot be used"),
     ] {
         let told = told(lines);
         assert!(told.len() == 1 && told[0].starts_with(start), "{told:#?}\n{start}");

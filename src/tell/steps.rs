@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::CHAIN_MAX;
 use crate::geo::geography::Source;
 use crate::geo::place::{Place, text as code};
+use crate::model::health_check::HealthCheck;
 use crate::snapshot::Snapshot;
 use crate::snapshot::access::Treatment;
 use crate::why::{ClientRule, Step, TtlRule, Unhealthy};
@@ -33,6 +34,11 @@ impl Told {
     pub fn member(&self) -> Option<&str> {
         self.fields.get("member").and_then(Value::as_str)
     }
+}
+
+/// A health check with its name, if it has one.
+fn label(snapshot: &Snapshot, id: &str) -> String {
+    snapshot.shared.health_checks.get(id).map_or_else(|| id.to_string(), HealthCheck::label)
 }
 
 /// `rolls` is how the dice fell for a choice.
@@ -110,12 +116,14 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
             let fields = json!({
                 "member": member, "check": check, "since_ms": since.0, "reason": reason.to_string(),
             });
-            ("out", format!("{check} unhealthy since {since}: {reason}"), fields)
+            let shown = label(snapshot, check);
+            ("out", format!("{shown} unhealthy since {since}: {reason}"), fields)
         }
         Step::Out { member, because: Unhealthy::Target { target, checks } } => {
             let named: Vec<Value> =
                 checks.iter().map(|(check, since)| json!({ "check": check, "since_ms": since.0 })).collect();
-            let shown: Vec<String> = checks.iter().map(|(check, since)| format!("{check} since {since}")).collect();
+            let shown: Vec<String> =
+                checks.iter().map(|(check, since)| format!("{} since {since}", label(snapshot, check))).collect();
             let because = if shown.is_empty() { String::new() } else { format!(": {}", shown.join(", ")) };
             let fields = json!({ "member": member, "target": target.to_string(), "checks": named });
             ("out", format!("{target} has nothing healthy{because}"), fields)

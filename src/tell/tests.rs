@@ -48,7 +48,7 @@ fn request(question: &str) -> Request {
 
 /// Odds as people see them, on one line, without styles.
 fn told(snapshot: &Snapshot, question: &str) -> String {
-    let text = odds(snapshot, &request(question)).unwrap().text();
+    let text = odds(snapshot, &request(question)).unwrap().answers_text();
     anstream::adapter::strip_str(&text).to_string().trim_end().replace('\n', "; ")
 }
 
@@ -270,4 +270,37 @@ fn an_answer_without_records_is_explained() {
     ] {
         assert_eq!(words(question).join(" "), expected, "{question}");
     }
+}
+
+#[test]
+fn odds_are_shown_by_record_in_per_cent_too() {
+    let members: String = (1..=10)
+        .map(|one| format!("many 60 IN A 192.0.2.{one} ; AWS routing=\"MULTIVALUE\" identifier=\"m{one}\"\n"))
+        .collect();
+    let snapshot = snapshot(&[zone(
+        "example.com",
+        &format!(
+            "w 60 IN A 192.0.2.1 ; AWS routing=\"WEIGHTED\" weight=1 identifier=\"one\"\n\
+             w 60 IN A 192.0.2.2 ; AWS routing=\"WEIGHTED\" weight=2 identifier=\"two\"\n\
+             rare 60 IN A 192.0.2.1 ; AWS routing=\"WEIGHTED\" weight=1 identifier=\"one\"\n\
+             rare 60 IN A 192.0.2.2 ; AWS routing=\"WEIGHTED\" weight=255 identifier=\"two\"\n\
+             chain 60 IN CNAME w\n{members}\
+             geo 60 IN A 192.0.2.9 ; AWS routing=\"WEIGHTED\" weight=1 identifier=\"has\"\n"
+        ),
+    )]);
+    let text = |question: &str| {
+        let text = odds(&snapshot, &request(question)).unwrap().text();
+        anstream::adapter::strip_str(&text).to_string()
+    };
+    assert_eq!(text("w.example.com"), "2/3  66.7 %  192.0.2.2\n1/3  33.3 %  192.0.2.1\n");
+    assert_eq!(text("rare.example.com"), "255/256  99.6 %  192.0.2.2\n1/256     0.4 %  192.0.2.1\n");
+    assert_eq!(
+        text("chain.example.com"),
+        "1     100 %  CNAME w.example.com.\n2/3  66.7 %  w.example.com. 192.0.2.2\n1/3  33.3 %  w.example.com. 192.0.2.1\n"
+    );
+    let many = text("many.example.com");
+    assert_eq!(many.lines().count(), 10, "{many}");
+    assert!(many.starts_with("4/5   80 %  192.0.2.1\n"), "{many}");
+    assert_eq!(text("none.example.com"), "1  100 %  NXDOMAIN\n");
+    assert_eq!(text("w.example.com AAAA"), "1  100 %  NOERROR, no records\n");
 }

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::Explanation;
-use super::odds::Odds;
+use super::odds::{AnswerOdds, Odds};
 use super::record::{Data, Record};
 
 const WORD: Style = AnsiColor::BrightBlack.on_default();
@@ -70,8 +70,38 @@ impl Explanation {
 }
 
 impl Odds {
-    /// A line for each record of each answer; where there are too many answers, for each record.
+    /// A line for each record: its share, the same in per cent, and its data. Answers without records have a line too.
     pub fn text(&self) -> String {
+        // The likeliest first; of equally likely ones, as a chain of names goes through them.
+        let mut shares: Vec<&str> = self.records.iter().map(|odds| &*odds.share).collect();
+        shares.dedup();
+        let records: Vec<Record> = self.records.iter().map(|odds| odds.record.clone()).collect();
+        let share_of =
+            |record: &Record| self.records.iter().find(|odds| odds.record == *record).map(|odds| &*odds.share);
+        let mut rows: Vec<(&str, String)> = along_the_chain(&self.name, &records)
+            .into_iter()
+            .filter_map(|record| Some((share_of(record)?, self.record_text(record))))
+            .collect();
+        rows.sort_by_key(|(share, _)| shares.iter().position(|one| one == share));
+        let empty = |answer: &&AnswerOdds| answer.records.is_empty();
+        let without = self.answers.iter().flatten().filter(empty);
+        rows.extend(without.map(|answer| (&*answer.share, without_records(&answer.rcode))));
+        if rows.is_empty() {
+            rows.push(("1", without_records(&self.rcode)));
+        }
+        let rows: Vec<(&str, String, String)> =
+            rows.into_iter().map(|(share, text)| (share, per_cent(share), text)).collect();
+        let width = rows.iter().map(|(share, ..)| share.len()).max().unwrap_or(0) + GAP;
+        let per_cents = rows.iter().map(|(_, per_cent, _)| per_cent.len()).fold(PER_CENT_WIDTH, usize::max);
+        let mut out = String::new();
+        for (share, per_cent, text) in &rows {
+            line(&mut out, share, width, Style::new(), &format!("{per_cent:>per_cents$}  {text}"));
+        }
+        out
+    }
+
+    /// A line for each record of each answer; where there are too many answers, for each record.
+    pub fn answers_text(&self) -> String {
         let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
         match &self.answers {
             Some(answers) => {
@@ -79,8 +109,7 @@ impl Odds {
                     let records = along_the_chain(&self.name, &answer.records);
                     let mut lines: Vec<String> = records.into_iter().map(|record| self.record_text(record)).collect();
                     if lines.is_empty() {
-                        let none = if answer.rcode == "NOERROR" { ", no records" } else { "" };
-                        lines.push(format!("{}{none}", answer.rcode));
+                        lines.push(without_records(&answer.rcode));
                     }
                     rows.push((&answer.share, lines));
                 }
@@ -104,6 +133,26 @@ impl Odds {
         let name = if record.name == self.name { String::new() } else { format!("{} ", record.name) };
         let rtype = if record.rtype == self.rtype { String::new() } else { format!("{} ", record.rtype) };
         format!("{name}{rtype}{}", data(record))
+    }
+}
+
+fn without_records(rcode: &str) -> String {
+    let none = if rcode == "NOERROR" { ", no records" } else { "" };
+    format!("{rcode}{none}")
+}
+
+/// The width of `100 %`.
+const PER_CENT_WIDTH: usize = 5;
+
+/// A share in per cent, with one decimal where it needs one.
+fn per_cent(share: &str) -> String {
+    let (numerator, denominator) = share.split_once('/').unwrap_or((share, "1"));
+    let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
+    let value = 100.0 * number(numerator) / number(denominator);
+    match value {
+        0.0..0.05 if value > 0.0 => "<0.1 %".to_string(),
+        99.95..100.0 => ">99.9 %".to_string(),
+        _ => format!("{} %", format!("{value:.1}").trim_end_matches(".0")),
     }
 }
 

@@ -47,7 +47,7 @@ impl<'t> Source<'t> {
             length: characters(self.text.get(start..end.min(line_end)).unwrap_or_default()),
         };
         let shown = String::from_utf8_lossy(&line[..line.len().min(EXCERPT_MAX)]);
-        Problem { severity, at, what, why, remedy, excerpt: Some(shown.into_owned()) }
+        Problem::error(at, what, why, remedy).with_severity(severity).excerpt(shown)
     }
 
     /// Where the entry being read stands.

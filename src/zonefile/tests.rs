@@ -166,7 +166,7 @@ fn every_problem_is_told_at_its_place() {
     assert_eq!(problems.iter().nth(1).unwrap().excerpt.as_deref(), Some("b\tMXX 10 c"));
     assert_eq!(
         problems.iter().nth(1).unwrap().to_string(),
-        "example.com.zone:3:3: \"MXX\" is not a record type, did you mean MX?"
+        "example.com.zone:3:3: error: \"MXX\" is not a record type, did you mean MX?"
     );
     assert_eq!(
         lines(&zone),
@@ -203,8 +203,8 @@ fn included_files_have_an_origin_of_their_own() {
     assert_eq!(
         listed(&problems),
         [
-            "plain.inc:2:5: \"192.0.2.x\" is not an IPv4 address, write it like: A 192.0.2.1",
-            "again.inc:1:10: the file includes itself, example.com.zone includes loop.inc includes again.inc includes \
+            "plain.inc:2:5: error: \"192.0.2.x\" is not an IPv4 address, write it like: A 192.0.2.1",
+            "again.inc:1:10: error: the file includes itself, example.com.zone includes loop.inc includes again.inc includes \
              loop.inc, remove one of these lines",
         ]
     );

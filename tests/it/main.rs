@@ -4,6 +4,7 @@ mod access;
 mod agreement;
 mod allocations;
 mod chance;
+mod command_line;
 mod changing;
 mod denial;
 mod confined;

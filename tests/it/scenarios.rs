@@ -9,7 +9,7 @@
 //! | `setting KEY=VALUE` | changes a setting |
 //! | `down ID`, `up ID`, `auto ID` | forces the verdict on a health check, or no longer does |
 //! | `problems` | what is wrong with the files as they stand |
-//! | `odds NAME TYPE …` | the exact odds, as the command line prints them: `--from ADDRESS|NETWORK`, `--vpc ID`, `--listener ADDRESS:PORT`, `--json` |
+//! | `odds NAME TYPE …` | the exact odds of whole answers, as `odds --answers` prints them: `--from ADDRESS|NETWORK`, `--vpc ID`, `--listener ADDRESS:PORT`, `--json` |
 //! | `explain NAME TYPE …` | every step, likewise; also `--seed N`, which is 1 where nothing is said |
 //! | `dig NAME TYPE …` | asks: `+do`, `+edns`, `+bufsize=N`, `+tcp`, `+nsid`, `+subnet=NETWORK`, `+cookie=HEX`, `from=ADDRESS`, `at=ADDRESS:PORT` |
 //!
@@ -149,7 +149,7 @@ impl World {
     fn odds(&mut self, argument: &str, out: &mut String) -> Result<(), String> {
         let asked = Asked::read(argument)?;
         match tell::odds(&self.server().snapshot, &asked.request) {
-            Ok(told) => out.push_str(&printed(&told, tell::Odds::text, asked.json)),
+            Ok(told) => out.push_str(&printed(&told, tell::Odds::answers_text, asked.json)),
             Err(refused) => writeln!(out, "{refused}").expect("strings take all"),
         }
         Ok(())

@@ -57,7 +57,7 @@ fn a_service_manager_gives_sockets_and_is_told_how_it_is() {
         let sent = Command::new("kill").args(["-s", name, &server.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()));
     };
-    assert!(hear("READY=1").contains("STATUS=serving 1 zones, 4 records"));
+    assert!(hear("READY=1").contains("STATUS=serving 1 zone, 4 records"));
     for _ in 0..10 {
         assert_eq!(ask_udp(address, "www"), (0, Some([192, 0, 2, 2])));
     }

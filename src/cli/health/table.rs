@@ -16,17 +16,13 @@ const PLAIN: Style = Style::new();
 
 struct Cell(String, Style);
 
-/// Every check, a line each, and below it the checkers of this server where there are several. No line is longer than
-/// the width, if there is one: first the times go that the least depends on, and then texts are cut.
+/// Every check, unhealthy ones first: a line with its verdict, one with the names that it decides, and below them the
+/// checkers of this server where there are several. No line is longer than the width, if there is one: first the columns go
+/// that the least depends on, and then texts are cut.
 pub fn list(list: &Value, width: Option<usize>) -> String {
-    let checks = items(&list["health_checks"]);
-    let mut rows = Vec::new();
-    for check in checks {
-        rows.push(row(check));
-        for checker in items(&check["checkers"]).iter().chain(items(&check["other_checkers"])) {
-            rows.push(checker_row(checker, check));
-        }
-    }
+    let mut checks: Vec<&Value> = items(&list["health_checks"]).iter().collect();
+    // What needs attention comes first.
+    checks.sort_by_key(|check| (check["healthy"] == true, !check["forced"].is_object(), called(check)));
     let count = |wanted: &dyn Fn(&Value) -> bool| checks.iter().filter(|check| wanted(check)).count();
     let healthy = count(&|check| check["healthy"] == true);
     let forced = count(&|check| check["forced"].is_object());
@@ -40,70 +36,78 @@ pub fn list(list: &Value, width: Option<usize>) -> String {
     let _ = write!(out, "; {}", time(&list["now"]));
     let mut out = cut(&out, width.unwrap_or(usize::MAX));
     out.push('\n');
+    let mut rows = Vec::new();
+    for check in &checks {
+        rows.push(row(check));
+        for checker in items(&check["checkers"]).iter().chain(items(&check["other_checkers"])) {
+            rows.push(checker_row(checker, check));
+        }
+    }
     if !rows.is_empty() {
-        let mut head = ["CHECK", "VERDICT", "SINCE", "STREAK", "LATENCY", "NEXT", "WHY", "ANSWERS NOW"];
+        let mut head = ["CHECK", "ID", "VERDICT", "SINCE", "STREAK", "LATENCY", "NEXT", "WHY"];
+        if rows.iter().all(|row| row.cells[ID].0.is_empty()) {
+            head[ID] = "";
+        }
         let widths = match width {
             None => natural(&head, &rows),
             Some(width) => fitted(&mut head, &mut rows, width, &time(&list["now"])),
         };
-        columns(&head, &rows, &widths, &mut out);
+        columns(&head, &rows, &widths, width.unwrap_or(usize::MAX), &mut out);
     }
     out
 }
 
-const SINCE: usize = 2;
-const STREAK: usize = 3;
-const LATENCY: usize = 4;
-const NEXT: usize = 5;
-const WHY: usize = 6;
-const ANSWERS: usize = 7;
+const CHECK: usize = 0;
+const ID: usize = 1;
+const SINCE: usize = 3;
+const STREAK: usize = 4;
+const LATENCY: usize = 5;
+const NEXT: usize = 6;
+const WHY: usize = 7;
+
+/// A line of the table, and the line below it.
+struct Row {
+    cells: [Cell; 8],
+    below: String,
+}
 
 /// Between two columns.
 const GAP: usize = 2;
 
-/// A text that is cut shorter than this says nothing.
-const TEXT_MIN: usize = 12;
+/// Columns go until the reason has this much room, if it is that long.
+const WHY_MIN: usize = 48;
 
-/// Texts that are cut shorter than this, both together, say nothing.
-const TEXTS_MIN: usize = 48;
+/// What a check is called is not cut shorter than this.
+const CHECK_MIN: usize = 16;
 
 /// The widths of columns that fit, when what has no room is gone.
-fn fitted(head: &mut [&'static str; 8], rows: &mut [[Cell; 8]], width: usize, now: &str) -> [usize; 8] {
+fn fitted(head: &mut [&'static str; 8], rows: &mut [Row], width: usize, now: &str) -> [usize; 8] {
     let gaps = |widths: &[usize; 8]| GAP * widths.iter().skip(1).filter(|&&width| width > 0).count();
     let left = |widths: &[usize; 8]| width.saturating_sub(widths[..WHY].iter().sum::<usize>() + gaps(widths));
     let today = now.split(' ').next().unwrap_or(now).to_string();
-    for narrower in [None, Some(SINCE), Some(LATENCY), Some(NEXT), Some(STREAK)] {
+    for narrower in [None, Some(SINCE), Some(LATENCY), Some(NEXT), Some(ID), Some(STREAK)] {
         match narrower {
             // The time of day, where the day is today.
             Some(SINCE) => rows.iter_mut().for_each(|row| {
-                if let Some(of_day) = row[SINCE].0.strip_prefix(&*today) {
-                    row[SINCE].0 = of_day.trim_start().to_string();
+                if let Some(of_day) = row.cells[SINCE].0.strip_prefix(&*today) {
+                    row.cells[SINCE].0 = of_day.trim_start().to_string();
                 }
             }),
             Some(column) => {
                 head[column] = "";
-                rows.iter_mut().for_each(|row| row[column].0.clear());
+                rows.iter_mut().for_each(|row| row.cells[column].0.clear());
             }
             None => {}
         }
         let widths = natural(head, rows);
-        if left(&widths) >= TEXTS_MIN.min(widths[WHY] + widths[ANSWERS]) {
+        if left(&widths) >= WHY_MIN.min(widths[WHY]) {
             break;
         }
     }
     let mut widths = natural(head, rows);
-    let texts = left(&widths);
-    // Where there is room for one only, it is the reason.
-    if texts < TEXT_MIN * 2 {
-        head[ANSWERS] = "";
-        rows.iter_mut().for_each(|row| row[ANSWERS].0.clear());
-        widths[ANSWERS] = 0;
-    }
-    let texts = if widths[ANSWERS] == 0 { texts + GAP } else { texts };
-    // A text that is short leaves its room to the other.
-    let half = texts / 2;
-    let why = widths[WHY].min(half.max(texts.saturating_sub(widths[ANSWERS])));
-    (widths[WHY], widths[ANSWERS]) = (why, widths[ANSWERS].min(texts - why));
+    let missing = WHY_MIN.min(widths[WHY]).saturating_sub(left(&widths));
+    widths[CHECK] = widths[CHECK].saturating_sub(missing).max(CHECK_MIN.min(widths[CHECK]));
+    widths[WHY] = widths[WHY].min(left(&widths));
     let mut room = width;
     for (column, column_width) in widths.iter_mut().enumerate() {
         let gap = if column > 0 && *column_width > 0 { GAP } else { 0 };
@@ -113,10 +117,10 @@ fn fitted(head: &mut [&'static str; 8], rows: &mut [[Cell; 8]], width: usize, no
     widths
 }
 
-fn natural(head: &[&'static str; 8], rows: &[[Cell; 8]]) -> [usize; 8] {
+fn natural(head: &[&'static str; 8], rows: &[Row]) -> [usize; 8] {
     let mut widths = head.map(str::len);
     for row in rows {
-        for (width, Cell(cell, _)) in widths.iter_mut().zip(row) {
+        for (width, Cell(cell, _)) in widths.iter_mut().zip(&row.cells) {
             *width = (*width).max(cell.chars().count());
         }
     }
@@ -142,6 +146,7 @@ pub fn one(check: &Value) -> String {
         }
     };
     line("check", format!("{}  {}", text(&check["id"]), text(&check["type"])));
+    line("name", check["name"].as_str().map(printable).unwrap_or_default());
     line("asks", text(&check["asks"]));
     let flags = ["inverted", "disabled"].into_iter().filter(|flag| check[*flag] == true).collect::<Vec<_>>();
     line("", flags.join(", "));
@@ -208,27 +213,53 @@ pub fn sentence(check: &Value) -> String {
     }
 }
 
-fn row(check: &Value) -> [Cell; 8] {
+fn row(check: &Value) -> Row {
     let names = items(&check["answers"]);
     let more = check["names_count"].as_u64().unwrap_or(0) as usize - names.len().min(NAMES_MAX);
-    let mut shown = names.iter().take(NAMES_MAX).map(answers).collect::<Vec<_>>().join("; ");
+    let mut below = names.iter().take(NAMES_MAX).map(answers).collect::<Vec<_>>().join("; ");
     if more > 0 {
-        let _ = write!(shown, " and {more} more");
+        let _ = write!(below, " and {more} more");
     }
-    [
-        Cell(text(&check["id"]), PLAIN),
+    let id = if check["name"].is_string() { text(&check["id"]) } else { String::new() };
+    let cells = [
+        Cell(called(check), PLAIN),
+        Cell(id, QUIET),
         verdict(check),
         Cell(time(&check["since"]), PLAIN),
         Cell(streak(check, check["failure_threshold"].as_u64()), PLAIN),
         Cell(latency(&check["last"]), PLAIN),
         Cell(short(&check["next_probe"]), PLAIN),
-        Cell(because(check), PLAIN),
-        Cell(shown, PLAIN),
-    ]
+        Cell(brief(&because(check)), PLAIN),
+    ];
+    Row { cells, below }
+}
+
+/// The name of a check, or its id where it has none.
+fn called(check: &Value) -> String {
+    text(if check["name"].is_string() { &check["name"] } else { &check["id"] })
+}
+
+/// A result without the words that Route 53 puts in front of each: `200 OK`.
+fn brief(reason: &str) -> String {
+    let Some(told) = reason.strip_prefix("Success: ").or_else(|| reason.strip_prefix("Failure: ")) else {
+        return reason.to_string();
+    };
+    let (status, told) = match told.strip_prefix("HTTP Status Code: ").and_then(|told| told.split_once(". ")) {
+        Some((status, told)) => (format!("{status} "), told),
+        None => (String::new(), told),
+    };
+    let told = match told.split_once("Resolved IP: ") {
+        Some((before, address)) => {
+            let behind = address.split_once(". ").map_or("", |(_, behind)| behind);
+            format!("{}{behind}", if behind.is_empty() { before.trim_end() } else { before })
+        }
+        None => told.to_string(),
+    };
+    format!("{status}{told}")
 }
 
 /// A checker's line, below its check's.
-fn checker_row(checker: &Value, check: &Value) -> [Cell; 8] {
+fn checker_row(checker: &Value, check: &Value) -> Row {
     let word = match checker["healthy"].as_bool() {
         Some(true) => "says healthy",
         Some(false) => "says unhealthy",
@@ -236,16 +267,17 @@ fn checker_row(checker: &Value, check: &Value) -> [Cell; 8] {
     };
     let told = !checker["last"].is_object();
     let reason = if told { &checker["reason"] } else { &checker["last"]["reason"] };
-    [
+    let cells = [
         Cell(format!("  {}", text(&checker["checker"])), QUIET),
+        Cell(String::new(), QUIET),
         Cell(word.into(), QUIET),
         Cell(if told { time(&checker["at"]) } else { String::new() }, QUIET),
         Cell(streak(checker, check["failure_threshold"].as_u64()), QUIET),
         Cell(latency(&checker["last"]), QUIET),
         Cell(short(&checker["next_probe"]), QUIET),
-        Cell(reason.as_str().unwrap_or_default().to_string(), QUIET),
-        Cell(String::new(), QUIET),
-    ]
+        Cell(brief(reason.as_str().unwrap_or_default()), QUIET),
+    ];
+    Row { cells, below: String::new() }
 }
 
 fn verdict(check: &Value) -> Cell {
@@ -358,28 +390,33 @@ fn short(value: &Value) -> String {
     time.split_once(' ').map_or(time.clone(), |(_, of_day)| of_day.to_string())
 }
 
-fn columns(head: &[&'static str; 8], rows: &[[Cell; 8]], widths: &[usize; 8], out: &mut String) {
-    let mut write = |cells: &mut dyn Iterator<Item = (&str, Style)>| {
-        let mut line = String::new();
-        let mut padding = String::new();
-        for ((cell, style), &width) in cells.zip(widths).filter(|(_, width)| **width > 0) {
-            let cell = cut(&printable(cell), width);
-            line.push_str(&padding);
-            // Nothing is coloured that is not there, so that lines end where their text does.
-            if cell.is_empty() {
-                padding = format!("{:1$}", "", width + GAP);
-            } else {
-                padding = format!("{:1$}", "", width - cell.chars().count() + GAP);
-                let _ = write!(line, "{style}{cell}{style:#}");
-            }
+fn columns(head: &[&'static str; 8], rows: &[Row], widths: &[usize; 8], room: usize, out: &mut String) {
+    write_cells(&mut head.iter().map(|head| (*head, QUIET)), widths, out);
+    for Row { cells, below } in rows {
+        write_cells(&mut cells.iter().map(|Cell(cell, style)| (cell.as_str(), *style)), widths, out);
+        if !below.is_empty() {
+            let below = cut(&format!("  answers {}", printable(below)), room);
+            let _ = writeln!(out, "{QUIET}{below}{QUIET:#}");
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    };
-    write(&mut head.iter().map(|head| (*head, QUIET)));
-    for row in rows {
-        write(&mut row.iter().map(|Cell(cell, style)| (cell.as_str(), *style)));
     }
+}
+
+fn write_cells(cells: &mut dyn Iterator<Item = (&str, Style)>, widths: &[usize; 8], out: &mut String) {
+    let mut line = String::new();
+    let mut padding = String::new();
+    for ((cell, style), &width) in cells.zip(widths).filter(|(_, width)| **width > 0) {
+        let cell = cut(&printable(cell), width);
+        line.push_str(&padding);
+        // Nothing is coloured that is not there, so that lines end where their text does.
+        if cell.is_empty() {
+            padding = format!("{:1$}", "", width + GAP);
+        } else {
+            padding = format!("{:1$}", "", (width + GAP).saturating_sub(cell.chars().count()));
+            let _ = write!(line, "{style}{cell}{style:#}");
+        }
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
 }
 
 #[cfg(test)]
@@ -396,30 +433,78 @@ mod tests {
     #[test]
     fn the_list_is_a_table() {
         let all = json!({ "now": "2026-11-21T04:00:00Z", "health_checks": [
-            { "id": "blue", "healthy": true, "since": null, "streak": 2, "failure_threshold": 3,
-              "last": { "healthy": false, "reason": "Failure: \u{1b}[2J", "total_ms": 1.25 },
+            { "id": "blue", "name": "Orders", "healthy": true, "since": null, "streak": 2, "failure_threshold": 3,
+              "last": { "healthy": false, "reason": "Failure: HTTP Status Code: 503. Resolved IP: 192.0.2.1. \u{1b}[2J", "total_ms": 1.25 },
               "next_probe": "2026-11-21T04:00:07Z",
               "answers": [{ "name": "a. A", "candidates": ["blue"], "out": ["green"] }], "names_count": 9 },
             { "id": "green", "healthy": false, "since": "2026-11-21T03:59:00Z", "rests_on": "forced",
               "forced": { "reason": "works", "until": null }, "answers": [], "names_count": 0 },
             { "id": "many", "healthy": true, "since": null, "streak": 9, "failure_threshold": 3, "next_probe": "now",
-              "last": { "healthy": true, "reason": "Success: fine", "total_ms": 2.0 }, "names_count": 0,
+              "last": { "healthy": true, "reason": "Success: HTTP Status Code: 200. Resolved IP: ::1. OK", "total_ms": 2.0 }, "names_count": 0,
               "checkers": [
                 { "checker": "paris", "healthy": true, "streak": 9, "next_probe": "now",
-                  "last": { "healthy": true, "reason": "Success: fine", "total_ms": 2.0 } },
+                  "last": { "healthy": true, "reason": "Success: HTTP Status Code: 200. Resolved IP: ::1. OK", "total_ms": 2.0 } },
                 { "checker": "tokyo", "healthy": null, "streak": 0, "last": null, "next_probe": null } ] },
         ] });
         let expected = "\
 3 health checks: 2 healthy, 1 unhealthy, 1 forced; 2026-11-21 04:00:00
-CHECK    VERDICT            SINCE                STREAK         LATENCY  NEXT      WHY            ANSWERS NOW
-blue     healthy            -                    2 of 3 failed  1.2 ms   04:00:07  Failure: \u{fffd}[2J  a. A: blue, not green and 8 more
-green    unhealthy, forced  2026-11-21 03:59:00  -              -        -         forced: works
-many     healthy            -                    9 ok           2.0 ms   now       Success: fine
-  paris  says healthy                            9 ok           2.0 ms   now       Success: fine
-  tokyo  has not judged     -                    -              -        -
+CHECK    ID    VERDICT            SINCE                STREAK         LATENCY  NEXT      WHY
+green          unhealthy, forced  2026-11-21 03:59:00  -              -        -         forced: works
+Orders   blue  healthy            -                    2 of 3 failed  1.2 ms   04:00:07  503 \u{fffd}[2J
+  answers a. A: blue, not green and 8 more
+many           healthy            -                    9 ok           2.0 ms   now       200 OK
+  paris        says healthy                            9 ok           2.0 ms   now       200 OK
+  tokyo        has not judged     -                    -              -        -
 ";
         assert_eq!(plain(&list(&all, None)), expected);
         assert_eq!(sentence(&all["health_checks"][1]), "green is unhealthy, forced until it is set to auto");
+    }
+
+    #[test]
+    fn results_lose_the_words_that_all_begin_with() {
+        for (reason, told) in [
+            ("Success: HTTP Status Code: 200. Resolved IP: 192.0.2.2. OK", "200 OK"),
+            ("Failure: HTTP Status Code: 503. Resolved IP: ::1. Service Unavailable", "503 Service Unavailable"),
+            ("Success: Resolved IP: 192.0.2.2. The connection was established.", "The connection was established."),
+            (
+                "Failure: The endpoint refused the connection. Resolved IP: 192.0.2.2.",
+                "The endpoint refused the connection.",
+            ),
+            ("Failure: DNS resolution failed: No such name.", "DNS resolution failed: No such name."),
+            ("OK: 1.5", "OK: 1.5"),
+            ("Success: ", ""),
+        ] {
+            assert_eq!(brief(reason), told);
+        }
+    }
+
+    #[test]
+    fn the_list_fits_the_terminal() {
+        let check = |id: &str, name: &str, healthy: bool| {
+            json!({ "id": id, "name": name, "healthy": healthy, "since": "2026-11-21T03:59:00Z", "streak": 3,
+                    "failure_threshold": 3, "next_probe": "2026-11-21T04:00:07Z",
+                    "last": { "healthy": healthy, "total_ms": 1.5,
+                              "reason": "Failure: HTTP Status Code: 503. Resolved IP: 192.0.2.1. Service Unavailable" },
+                    "answers": [{ "name": "www.example.com. A", "candidates": ["blue"], "out": ["green"] }],
+                    "names_count": 1 })
+        };
+        let all = json!({ "now": "2026-11-21T04:00:00Z", "health_checks": [
+            check("1a2b3c4d-1111-2222-3333-444455556666", "Orders in Dublin", true),
+            check("9a2b3c4d-1111-2222-3333-444455556666", "Orders in Tokyo", false),
+        ] });
+        let expected = "\
+2 health checks: 1 healthy, 1 unhealthy; 2026-11-21 04:00:00
+CHECK             VERDICT    SINCE     STREAK    WHY
+Orders in Tokyo   unhealthy  03:59:00  3 failed  503 Service Unavailable
+  answers www.example.com. A: blue, not green
+Orders in Dublin  healthy    03:59:00  3 ok      503 Service Unavailable
+  answers www.example.com. A: blue, not green
+";
+        assert_eq!(plain(&list(&all, Some(80))), expected);
+        for width in 1..200 {
+            let shown = plain(&list(&all, Some(width)));
+            assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}: {shown}");
+        }
     }
 
     #[test]

@@ -10,33 +10,33 @@ use serde_json::Value;
 
 use fingerpost::io::{admin_client, sys};
 
+use super::filter::Filter;
 use super::{WATCH_EVERY, parsed, table};
 
 /// What a terminal is taken to be that does not say.
-const USUAL: (usize, usize) = (80, 24);
+pub const USUAL: (usize, usize) = (80, 24);
 
 const TROUBLE: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Until Ctrl-C. The terminal is left as it is: nothing is hidden or turned off that would have to be put right.
-pub fn watch(admin: SocketAddr) -> Result<u8> {
+pub fn watch(admin: SocketAddr, filter: &Filter) -> Result<u8> {
     let mut known: Option<Value> = None;
     let mut cleared = false;
     loop {
-        let trouble = match admin_client::get(admin, "/health").and_then(|reply| parsed(&reply)) {
-            Ok(list) => {
-                known = Some(list);
-                None
-            }
-            // Whoever watches a server through its restart wants to see it come back.
-            Err(error) => Some(format!("{error:#}; trying again")),
-        };
+        let trouble =
+            match admin_client::get(admin, "/health").and_then(|reply| parsed(&reply)).map(|list| filter.of(list)) {
+                Ok(list) => {
+                    known = Some(list);
+                    None
+                }
+                // Whoever watches a server through its restart wants to see it come back.
+                Err(error) => Some(format!("{error:#}; trying again")),
+            };
         let size = sys::terminal_size(io::stdout().as_fd()).unwrap_or(USUAL);
         let mut out = anstream::stdout().lock();
-        if !std::mem::replace(&mut cleared, true) {
-            write!(out, "\x1b[2J")?;
-        }
-        out.write_all(picture(known.as_ref(), trouble.as_deref(), size).as_bytes())?;
-        out.flush()?;
+        let clear = if std::mem::replace(&mut cleared, true) { "" } else { "\x1b[2J" };
+        let picture = picture(known.as_ref(), trouble.as_deref(), size);
+        super::out::written(write!(out, "{clear}{picture}").and_then(|()| out.flush()))?;
         drop(out);
         std::thread::sleep(WATCH_EVERY);
     }
@@ -55,9 +55,7 @@ fn picture(known: Option<&Value>, trouble: Option<&str>, (columns, rows): (usize
         lines.extend(table.lines().map(String::from));
         let room = rows.saturating_sub(1).max(1);
         if lines.len() > room {
-            // Those that are well can be done without first.
-            let first = table::list(&worst_first(known), Some(columns));
-            lines.splice(usize::from(trouble.is_some()).., first.lines().map(String::from));
+            // Healthy checks come last, and can be done without first.
             let more = lines.len() - room + 1;
             lines.truncate(room - 1);
             let told: String = format!("… {more} lines more").chars().take(columns).collect();
@@ -70,14 +68,6 @@ fn picture(known: Option<&Value>, trouble: Option<&str>, (columns, rows): (usize
         out += "\x1b[K\r\n";
     }
     out + "\x1b[J"
-}
-
-fn worst_first(list: &Value) -> Value {
-    let mut list = list.clone();
-    if let Some(checks) = list["health_checks"].as_array_mut() {
-        checks.sort_by_key(|check| (check["healthy"] == true, !check["forced"].is_object()));
-    }
-    list
 }
 
 #[cfg(test)]
@@ -118,9 +108,9 @@ mod tests {
     fn who_is_unwell_is_shown_before_who_has_no_room() {
         let lines = shown(&picture(Some(&list(50)), None, (200, 10)));
         assert!(lines[2].starts_with("check-40  unhealthy"), "{lines:#?}");
-        assert_eq!(lines[8], "… 44 lines more");
-        let lines = shown(&picture(Some(&list(5)), None, (200, 10)));
-        assert!(lines[2].starts_with("check-00") && lines[6].starts_with("check-04"), "{lines:#?}");
+        assert_eq!(lines[8], "… 94 lines more");
+        let lines = shown(&picture(Some(&list(3)), None, (200, 10)));
+        assert!(lines[2].starts_with("check-00") && lines[6].starts_with("check-02"), "{lines:#?}");
     }
 
     #[test]

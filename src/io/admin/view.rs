@@ -62,6 +62,7 @@ fn check(control: &Control, id: &str, watched: &Watched, answers: Option<&Answer
     let verdict = control.verdicts().get(id);
     let mut value = json!({
         "id": id,
+        "name": watched.check.name,
         "type": watched.check.kind.word(),
         "asks": watched.check.asks(),
         "healthy": verdict.is_none_or(|verdict| verdict.healthy),

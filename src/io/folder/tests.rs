@@ -86,7 +86,7 @@ fn file_names_say_which_zones_there_are() {
     let root = Zones::new(&[(".zone", ZONE)]);
     assert_eq!(origins(&root.load()), ["."]);
     let missing = load(Path::new("/nowhere/zones"), Limits::Route53, &|_, _| {}).err().unwrap();
-    assert!(missing.to_string().starts_with("/nowhere/zones:1:1: the folder cannot be read: "));
+    assert!(missing.to_string().starts_with("/nowhere/zones:1:1: error: the folder cannot be read: "));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn one_zone_belongs_to_one_file() {
     use State::{Failed, Loaded, Unchanged};
     assert_eq!(states(&folder), [Loaded, Failed, Loaded, Loaded, Failed]);
     let errors = zones.errors(&folder);
-    assert!(errors[0].starts_with("example.com.zone:1:1: the zone example.com. is claimed by "), "{errors:?}");
+    assert!(errors[0].starts_with("example.com.zone:1:1: error: the zone example.com. is claimed by "), "{errors:?}");
     assert!(errors[1].contains("claimed by") && errors[1].contains("inside.zone"), "{errors:?}");
 
     fs::remove_file(zones.path().join("example.com.json")).unwrap();
@@ -252,7 +252,7 @@ fn links_are_followed_and_what_is_no_file_is_not_read() {
     assert_eq!(origins(&folder), ["a.", "empty.", "linked.", "."]);
     let errors = zones.errors(&folder);
     assert!(
-        errors[0].contains("empty.zone:1:1: the file is empty") || errors[0].starts_with("empty.zone"),
+        errors[0].contains("empty.zone:1:1: error: the file is empty") || errors[0].starts_with("empty.zone"),
         "{errors:?}"
     );
     assert!(errors[1].contains("not a zone's"), "{errors:?}");

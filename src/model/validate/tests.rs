@@ -86,7 +86,7 @@ fn endpoint(interval: u32) -> Kind {
 }
 
 fn check(id: &str, kind: Kind) -> (Id, HealthCheck) {
-    (id.into(), HealthCheck { id: id.into(), kind, inverted: false, disabled: false, at: at(1) })
+    (id.into(), HealthCheck { id: id.into(), name: None, kind, inverted: false, disabled: false, at: at(1) })
 }
 
 fn calculated(children: &[&str]) -> Kind {

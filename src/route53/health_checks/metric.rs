@@ -12,7 +12,7 @@
 //! | `evaluation_periods`  | so many values in a row must be bad; 1                                           |
 //! | `treat_missing_data`  | `missing`, `ignore`, `breaching` or `notBreaching`; `missing`                    |
 
-use hyper::Uri;
+use http::Uri;
 
 use super::{INTERVAL_LAB_MAX, Spelling};
 use crate::health::alarm::EVALUATION_PERIODS_MAX;

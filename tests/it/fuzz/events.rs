@@ -58,7 +58,7 @@ fn checks(seed: u8) -> Arc<Shared> {
         ("query", Kind::Metric(Metric { follows: Follows::Query(query), insufficient_data })),
         ("all", Kind::Calculated { threshold: children.len() as u32, children }),
     ] {
-        let check = HealthCheck { id: id.into(), kind, inverted: false, disabled: false, at: at.clone() };
+        let check = HealthCheck { id: id.into(), name: None, kind, inverted: false, disabled: false, at: at.clone() };
         checks.insert(id.into(), check);
     }
     Arc::new(Shared { health_checks: checks, ..Shared::default() })

@@ -35,7 +35,7 @@ pub fn pick<T: Copy>(from: &[T], dice: &mut dyn Dice) -> T {
 fn check(id: String, kind: Kind, dice: &mut dyn Dice) -> (Id, HealthCheck) {
     let at = At { file: "health-checks.toml".into(), line: 1, column: 1, length: 0 };
     let (inverted, disabled) = (dice.roll(6) == 0, dice.roll(10) == 0);
-    (id.as_str().into(), HealthCheck { id: id.into(), kind, inverted, disabled, at })
+    (id.as_str().into(), HealthCheck { id: id.into(), name: None, kind, inverted, disabled, at })
 }
 
 fn endpoint(pace: Pace, dice: &mut dyn Dice) -> Kind {
