@@ -8,11 +8,11 @@ use std::fmt::{self, Write};
 
 use fingerpost::model::ZoneData;
 use fingerpost::snapshot::settings::{Any, Settings};
-use fingerpost::wire::layout;
 use fingerpost::wire::name::Name;
 use fingerpost::wire::rtype::{Class, Type};
 
 use crate::message::{self, Ask, Edns, Reply};
+use crate::names_in_data::addressed;
 use crate::random_zones::{Plain, Question, Random, question, show, world};
 use crate::reference::{self, Manner, Reference, Rr};
 use crate::server::{Server, Transport};
@@ -308,7 +308,7 @@ pub fn fits(whole: &Reply, fitted: &Reply, has_room: bool) -> Result<(), String>
 /// RFC 9471: the addresses of a referral's name servers that lie below the cut.
 fn is_below_its_cut(reply: &Reply, owner: &Name) -> bool {
     reply.sections[1].iter().filter(|rr| rr.rtype == Type::NS).any(|rr| {
-        let named = layout::target(rr.rtype, &rr.rdata).and_then(|wire| Name::from_wire(wire).ok());
+        let named = addressed(rr.rtype, &rr.rdata).and_then(|wire| Name::from_wire(wire).ok());
         named.is_some_and(|named| named == *owner && owner.is_under(&rr.owner))
     })
 }

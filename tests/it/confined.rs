@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use fingerpost::config::Confine;
 use fingerpost::io::confine::{Needs, confine};
 
+use crate::skipped::without_root;
 use crate::sockets::{Server, ZONE, ask_udp, until};
 
 /// Set for the process that confines itself: the folder it is given.
@@ -223,7 +224,7 @@ fn a_confined_process_can_do_what_it_needs_and_no_more() {
 /// The server as root starts it, for another user: every thread of it has nothing left, and it serves and reloads.
 #[test]
 fn a_server_that_root_starts_ends_up_as_another_user() {
-    if !nix::unistd::geteuid().is_root() {
+    if without_root("become another user") {
         return;
     }
     let server =

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,11 +33,18 @@ struct Said {
     acknowledged: AtomicU64,
 }
 
-fn start(folder: &Path, admin: SocketAddr) -> Child {
+/// A server on free ports, and where its log says that its admin port is.
+fn start(folder: &Path) -> (Child, SocketAddr) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
-    command.current_dir(folder).env("FINGERPOST_LOG", "error");
-    command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", &admin.to_string()]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program")
+    command.current_dir(folder).env("FINGERPOST_LOG", "info");
+    command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program");
+    let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
+    let admin = lines.find_map(|line| Some(line.split_once("admin port on ")?.1.to_string()));
+    let admin = admin.expect("it does not start").trim().parse().expect("an address");
+    // Read to the end, so that the server never waits for its log to be read.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, admin)
 }
 
 /// The state of a check once the server answers. It must not end before.
@@ -104,13 +112,12 @@ fn nothing_acknowledged_is_lost_to_a_kill() {
     });
     fs::write(folder.join("zones/health-checks.toml"), checks.concat()).expect("written");
     write_zone(folder, 1);
-    let admin = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
     let said: BTreeMap<&str, Said> = CHECKS.map(|check| (check, Said::default())).into();
     let mut dice = Seeded::new(std::process::id().into());
     let mut secrets = None;
     let (mut version, mut starts, mut compared) = (1, 0, 0);
     loop {
-        let mut server = start(folder, admin);
+        let (mut server, admin) = start(folder);
         for (check, said) in &said {
             let state = state(&mut server, admin, check);
             let (acknowledged, asked) = (said.acknowledged.load(Ordering::SeqCst), said.asked.load(Ordering::SeqCst));

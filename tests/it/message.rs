@@ -1,9 +1,9 @@
 //! Packets for the tests: queries made, replies read by a decoder of their own and once more by hickory-proto.
 
-use fingerpost::wire::layout;
-use fingerpost::wire::name::{NAME_MAX, Name};
+use fingerpost::wire::name::Name;
 use fingerpost::wire::rtype::{Class, Rcode, Type};
 
+use crate::names_in_data::{Field, NAME_MAX, fields};
 use crate::reference::Rr;
 
 /// A query in the making.
@@ -210,16 +210,16 @@ impl Reader<'_> {
             return Err(format!("a record of class {class}"));
         }
         let mut rdata = Vec::new();
-        for piece in layout::layout(rtype) {
-            match piece {
-                layout::Piece::Bytes(count) => rdata.extend_from_slice(self.bytes(*count)?),
-                layout::Piece::Text => {
+        for field in fields(rtype) {
+            match field {
+                Field::Fixed(count) => rdata.extend_from_slice(self.bytes(*count)?),
+                Field::Text => {
                     let length = self.bytes(1)?[0];
                     rdata.push(length);
                     rdata.extend_from_slice(self.bytes(usize::from(length))?);
                 }
-                layout::Piece::CompressibleName => rdata.extend_from_slice(self.name(true)?.wire()),
-                layout::Piece::PlainName => rdata.extend_from_slice(self.name(false)?.wire()),
+                Field::OldName => rdata.extend_from_slice(self.name(true)?.wire()),
+                Field::Name => rdata.extend_from_slice(self.name(false)?.wire()),
             }
         }
         let rest = end.checked_sub(self.at).ok_or("record data longer than it says")?;

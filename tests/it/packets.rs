@@ -14,6 +14,7 @@ use fingerpost::wire::name::Shown;
 use fingerpost::wire::rdata;
 use fingerpost::wire::rtype::{Class, Rcode, Type};
 
+use crate::names_in_data::{Field, fields};
 use crate::server::{Server, Transport};
 use crate::settings;
 use crate::text::{self, read_zone};
@@ -172,16 +173,15 @@ impl Pieces<'_> {
     }
 
     fn data(&mut self, rtype: Type, end: usize) -> String {
-        use fingerpost::wire::layout::{Piece, layout};
         let mut whole = Vec::new();
-        for piece in layout(rtype) {
-            match piece {
-                Piece::Bytes(count) => whole.extend_from_slice(self.bytes(*count)),
-                Piece::Text => {
+        for field in fields(rtype) {
+            match field {
+                Field::Fixed(count) => whole.extend_from_slice(self.bytes(*count)),
+                Field::Text => {
                     let length = self.packet[self.at];
                     whole.extend_from_slice(self.bytes(1 + usize::from(length)));
                 }
-                Piece::CompressibleName | Piece::PlainName => whole.extend(self.name()),
+                Field::OldName | Field::Name => whole.extend(self.name()),
             }
         }
         let rest = end - self.at;

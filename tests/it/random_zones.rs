@@ -9,6 +9,7 @@ use fingerpost::model::zone::Record;
 use fingerpost::wire::name::{NAME_MAX, Name};
 use fingerpost::wire::rtype::Type;
 
+use crate::names_in_data;
 use crate::reference::{Labels, Rr, canonical, labels, name};
 use crate::signed::{Signing, sign};
 
@@ -87,7 +88,7 @@ impl Plain {
 pub fn show(rr: &Rr) -> String {
     let mut data = String::new();
     let mut at = 0;
-    for (_, range) in fingerpost::wire::layout::names_in(rr.rtype, &rr.rdata) {
+    for range in names_in_data::names(rr.rtype, &rr.rdata) {
         let named = Name::from_wire(&rr.rdata[range.clone()]).map(|name| name.to_string()).unwrap_or_default();
         write!(data, " {}{named}", hex(&rr.rdata[at..range.start])).expect("strings take all");
         at = range.end;
@@ -303,8 +304,8 @@ pub fn question(random: &mut Random, zones: &[Plain]) -> Question {
     let zone = random.pick(zones);
     let signed = if random.one_in(16) { sign(&zone.origin, &zone.records, &zone.signing) } else { Vec::new() };
     let rr = random.pick(if signed.is_empty() { &zone.records } else { &signed });
-    let near = match fingerpost::wire::layout::names_in(rr.rtype, &rr.rdata).last() {
-        Some((_, range)) if random.one_in(4) => Name::from_wire(&rr.rdata[range]).expect("a name in the data"),
+    let near = match names_in_data::names(rr.rtype, &rr.rdata).pop() {
+        Some(range) if random.one_in(4) => Name::from_wire(&rr.rdata[range]).expect("a name in the data"),
         _ => rr.owner.clone(),
     };
     let asked = match random.below(12) {

@@ -1,17 +1,18 @@
 //! The answer, slowly and plainly: RFC 1034, 4.3.2, step by step as later RFCs amended it.
 //!
 //! Nothing is prepared but a tree of records for each zone, and every question is put to that tree afresh. The
-//! server is compared with this, so nothing here may be shared with it: not its walk, not its names, not its hashes.
+//! server is compared with this, so nothing here is shared with it: not its walk, not its hashes, not its table of the
+//! names in record data, nor how it takes names apart and compares them. A `Name` carries bytes here, a `Type` a number.
 //! Simple records only; who gets which steered record is for the policies' own tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fingerpost::model::ZoneData;
-use fingerpost::wire::layout;
 use fingerpost::wire::name::Name;
 use fingerpost::wire::rtype::{Rcode, Type};
 
 use crate::denial::{self, Denial};
+use crate::names_in_data::{self, NAME_MAX};
 
 /// CNAME and DNAME steps that are followed for one question, as the server's documentation states.
 pub const CHAIN_MAX: usize = 16;
@@ -20,9 +21,19 @@ pub const CHAIN_MAX: usize = 16;
 pub type Labels = Vec<Vec<u8>>;
 
 pub fn labels(name: &Name) -> Labels {
-    let mut labels: Labels = name.labels().map(<[u8]>::to_ascii_lowercase).collect();
-    labels.reverse();
-    labels
+    labels_of(name.wire()).expect("a name is made of labels")
+}
+
+/// The same of a name's bytes; none where they are no name.
+fn labels_of(wire: &[u8]) -> Option<Labels> {
+    names_in_data::name_length(wire).filter(|&length| length == wire.len())?;
+    let (mut labels, mut rest) = (Labels::new(), wire);
+    while let Some((&length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
+        let (label, after) = after.split_at_checked(usize::from(length))?;
+        labels.insert(0, label.to_ascii_lowercase());
+        rest = after;
+    }
+    Some(labels)
 }
 
 pub fn name(labels: &[Vec<u8>]) -> Name {
@@ -45,8 +56,8 @@ pub struct Rr {
 }
 
 impl Rr {
-    fn key(&self) -> (&Name, Type, u32, Vec<u8>) {
-        (&self.owner, self.rtype, self.ttl, canonical(self.rtype, &self.rdata))
+    fn key(&self) -> (Labels, Type, u32, Vec<u8>) {
+        (labels(&self.owner), self.rtype, self.ttl, canonical(self.rtype, &self.rdata))
     }
 
     /// The type that an RRSIG signs.
@@ -81,7 +92,7 @@ impl Ord for Rr {
 /// Record data with the names in it in lower case.
 pub fn canonical(rtype: Type, rdata: &[u8]) -> Vec<u8> {
     let mut bytes = rdata.to_vec();
-    for (_, range) in layout::names_in(rtype, rdata) {
+    for range in names_in_data::names(rtype, rdata) {
         bytes[range].make_ascii_lowercase();
     }
     bytes
@@ -359,9 +370,10 @@ impl Talk {
         put(&mut self.reply.answer, self.manner.dnssec, node, Type::DNAME, None);
         let kept = name.wire().len() - dname.owner.wire().len();
         let target = [&name.wire()[..kept], &dname.rdata].concat();
-        match Name::from_wire(&target) {
-            Ok(target) => {
-                let rdata = target.wire().to_vec();
+        // RFC 6672, 2.2: the new name may be too long to be one.
+        match Some(target).filter(|target| target.len() <= NAME_MAX) {
+            Some(rdata) => {
+                let target = Name::from_wire(&rdata).expect("labels before a name make a name");
                 let synthesized = Rr { owner: name.clone(), rtype: Type::CNAME, ttl: dname.ttl, rdata };
                 self.reply.answer.insert(synthesized);
                 // That CNAME is what a question for CNAME asks for: NSD, Knot and BIND stop here.
@@ -371,7 +383,7 @@ impl Talk {
                 }
                 Turn::On(target)
             }
-            Err(_) => {
+            None => {
                 self.reply.rcode = Rcode::YXDOMAIN;
                 Turn::Done
             }
@@ -417,8 +429,8 @@ impl Talk {
     /// Addresses that the zone knows of the names that a set mentions; glue only where the cut needs it.
     fn additional(&mut self, zone: &Zone, node: &Node, rtype: Type, glue: bool) {
         for rr in node.set(rtype).unwrap_or_default() {
-            let Some(target) = layout::target(rtype, &rr.rdata) else { continue };
-            let mut target = labels(&Name::from_wire(target).expect("a name in the data"));
+            let Some(target) = names_in_data::addressed(rtype, &rr.rdata) else { continue };
+            let mut target = labels_of(target).expect("a name in the data");
             // RFC 9460, 2.5: a service binding that names the root means its own owner.
             if target.is_empty() && [Type::SVCB, Type::HTTPS].contains(&rtype) {
                 target = labels(&rr.owner);

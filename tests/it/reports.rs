@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -138,10 +138,11 @@ impl Drop for Post {
 fn a_fingerpost_follows_what_another_finds() {
     let anywhere: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     let (seen_by_paris, seen_by_lima) = (Web::start(anywhere), Web::start(anywhere));
-    let lima_admin = TcpListener::bind(anywhere).and_then(|free| free.local_addr()).expect("a free port");
+    let door = Door::open();
     let to_lima = format!(
-        "[report.lima]\nurl = \"http://{lima_admin}\"\nas = \"paris\"\ntoken_variable = \"TOKEN_OF_LIMA\"\n\
-         every_seconds = 1\n"
+        "[report.lima]\nurl = \"http://{}\"\nas = \"paris\"\ntoken_variable = \"TOKEN_OF_LIMA\"\n\
+         every_seconds = 1\n",
+        door.address
     );
     let endpoint = seen_by_paris.address;
     // One check more than the other has.
@@ -150,7 +151,8 @@ fn a_fingerpost_follows_what_another_finds() {
     wait_until("nobody is there to be told", || paris.told("cannot be told to lima") == 1);
 
     let all_must = "health_rule = \"all\"\nhealth_observation_seconds = 3\n";
-    let lima = Post::start(all_must, &[("shop", seen_by_lima.address)], lima_admin);
+    let lima = Post::start(all_must, &[("shop", seen_by_lima.address)], anywhere);
+    door.leads_to(lima.admin.parse().expect("an address"));
     wait_until("lima hears from paris", || lima.heard("paris").is_some_and(|paris| paris["healthy"] == true));
     wait_until("paris says so", || paris.told("are told to lima again") == 1);
     assert_eq!(lima.answer(), PRIMARY);
@@ -181,6 +183,38 @@ fn a_fingerpost_follows_what_another_finds() {
     drop(paris);
     wait_until("what paris said is too old", || lima.answer() == PRIMARY);
     assert_eq!(lima.heard("paris"), None);
+}
+
+/// An address that is known before the server behind it has started. Until then connections are closed.
+struct Door {
+    address: SocketAddr,
+    behind: Arc<Mutex<Option<SocketAddr>>>,
+}
+
+impl Door {
+    fn open() -> Door {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (address, behind) = (listener.local_addr().expect("its address"), Arc::new(Mutex::new(None)));
+        let leads = behind.clone();
+        std::thread::spawn(move || {
+            for outside in listener.incoming().map_while(Result::ok) {
+                let to: Option<SocketAddr> = *leads.lock().expect("where it leads");
+                let Some(inside) = to.and_then(|to| TcpStream::connect(to).ok()) else { continue };
+                for (from, to) in [(&outside, &inside), (&inside, &outside)] {
+                    let (mut from, mut to) = (from.try_clone().expect("a copy"), to.try_clone().expect("a copy"));
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Write);
+                    });
+                }
+            }
+        });
+        Door { address, behind }
+    }
+
+    fn leads_to(&self, server: SocketAddr) {
+        *self.behind.lock().expect("where it leads") = Some(server);
+    }
 }
 
 /// What stands before an admin port for TLS: every connection is passed on, decrypted.
