@@ -103,7 +103,9 @@ fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Under<'a> {
     }
 }
 
-/// The servers, and of their addresses what fits; those of servers below the cut must (RFC 9471).
+/// The servers, and of their addresses what fits. Names are compressed against the question and each other, which
+/// costs time but fits where the rendered referral doesn't. The addresses of servers below the cut come first and must
+/// fit (RFC 9471). Of the other servers IPv4 addresses come first, so that more of them have one.
 #[cold]
 fn referral_by_sets(
     snapshot: &Snapshot,
@@ -116,25 +118,28 @@ fn referral_by_sets(
     let image = snapshot.image(zone);
     let Some(Found::Set(servers)) = cut.find(Type::NS) else { return Ok(()) };
     let servers = image.set(cut, servers);
-    response.set(Section::Authority, Under::Question(skip), true, servers, None, 0)?;
+    // Not aligned: the rendered set knows nothing of the question's labels below the cut.
+    response.set(Section::Authority, Under::Question(skip), false, servers, None, 0)?;
     let mut missing = false;
-    for server in servers.records() {
-        spare.clear();
-        server.data(spare);
-        let Some(name) = target(Type::NS, spare) else { continue };
-        let mut lower = [0; NAME_MAX];
-        let lower = &mut lower[..name.len()];
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        if !is_under(lower, image.origin.wire()) {
-            continue;
-        }
-        let Some(node) = image.find(lower, snapshot.key.of(lower)) else { continue };
-        for rtype in [Type::A, Type::AAAA] {
-            if let Some(Found::Set(set)) = node.find(rtype) {
-                let written =
-                    response.set(Section::Additional, Under::Name(name), false, image.set(node, set), None, 0);
-                missing |= written.is_err() && is_under(lower, cut.name);
+    for (below, rtypes) in [(true, &[Type::A, Type::AAAA][..]), (false, &[Type::A]), (false, &[Type::AAAA])] {
+        for server in servers.records() {
+            spare.clear();
+            server.data(spare);
+            let Some(name) = target(Type::NS, spare) else { continue };
+            let mut lower = [0; NAME_MAX];
+            let lower = &mut lower[..name.len()];
+            lower.copy_from_slice(name);
+            lower.make_ascii_lowercase();
+            if is_under(lower, cut.name) != below || !is_under(lower, image.origin.wire()) {
+                continue;
+            }
+            let Some(node) = image.find(lower, snapshot.key.of(lower)) else { continue };
+            for &rtype in rtypes {
+                if let Some(Found::Set(set)) = node.find(rtype) {
+                    let set = image.set(node, set);
+                    let written = response.set(Section::Additional, Under::Name(name), false, set, None, 0);
+                    missing |= written.is_err() && below;
+                }
             }
         }
     }

@@ -28,6 +28,7 @@ mod packets;
 mod random_zones;
 mod readme;
 mod reference;
+mod referrals;
 mod reports;
 mod rules;
 mod rules_by_hand;
