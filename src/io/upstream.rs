@@ -1,15 +1,14 @@
 //! Asks resolvers about names outside that aliases lead to, beside the queries, and hands over what they say.
 
+mod lookup;
+
 use std::future::pending;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::proto::serialize::binary::{BinDecodable, BinEncodable, BinEncoder, NameEncoding};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -18,18 +17,14 @@ use super::repeated::Repeated;
 use crate::dice::Seeded;
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
-use crate::snapshot::upstream::{DATA_MAX, Outside, TARGETS_MAX, Upstream};
+use crate::snapshot::upstream::{Outside, TARGETS_MAX, Upstream};
 use crate::upstream::{News, Outcome, Refresh};
 use crate::wire::hash::HashKey;
-use crate::wire::rdata;
-use crate::wire::rtype::Type;
+use lookup::Resolvers;
+pub use lookup::said;
 
 /// So many names are asked about at a time; resolvers limit what one client may have open. Ours.
 const LOOKUPS_MAX: usize = 32;
-
-/// How long a resolver has for one message, and how often it is asked before the next one is. Ours.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(2);
-const ATTEMPTS: usize = 2;
 
 /// How long one name may take, with all resolvers tried and CNAMEs followed. Ours.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,7 +38,7 @@ const LISTED_MAX: usize = 5;
 /// Keeps up with the names outside that a snapshot's aliases lead to.
 pub struct Asking {
     servers: Vec<SocketAddr>,
-    resolver: Option<TokioResolver>,
+    resolvers: Option<Resolvers>,
     refresh: Refresh,
     lookups: JoinSet<(Outside, Result<Outcome, String>)>,
     /// Since when there is something that nobody was handed.
@@ -62,7 +57,7 @@ impl Asking {
     pub fn new(seed: u64) -> Asking {
         Asking {
             servers: Vec::new(),
-            resolver: None,
+            resolvers: None,
             refresh: Refresh::default(),
             lookups: JoinSet::new(),
             gathering: None,
@@ -79,12 +74,12 @@ impl Asking {
     pub fn want(&mut self, servers: &[SocketAddr], snapshot: &Snapshot) {
         if self.servers != servers {
             self.servers = servers.to_vec();
-            self.resolver = resolver(servers, options());
+            self.resolvers = Resolvers::new(servers, LOOKUPS_MAX);
         }
         self.key = snapshot.key;
         let mut outsides = snapshot.upstream_targets();
         let mut line = String::new();
-        if self.resolver.is_none() && !outsides.all.is_empty() {
+        if self.resolvers.is_none() && !outsides.all.is_empty() {
             let mut names: Vec<_> = outsides.all.iter().map(|one| one.name.without_dot()).collect();
             names.dedup();
             let more = if names.len() > LISTED_MAX { ", …" } else { "" };
@@ -112,12 +107,13 @@ impl Asking {
     pub async fn changed(&mut self) -> Upstream {
         loop {
             let now = self.clock.now();
-            if let Some(resolver) = &self.resolver {
+            if let Some(resolvers) = &self.resolvers {
                 for outside in self.refresh.due(now, LOOKUPS_MAX.saturating_sub(self.lookups.len())) {
-                    self.lookups.spawn(look_up(resolver.clone(), outside));
+                    self.lookups.spawn(look_up(resolvers.clone(), outside));
                 }
             }
-            let mut until = self.refresh.next().filter(|_| self.lookups.len() < LOOKUPS_MAX && self.resolver.is_some());
+            let mut until =
+                self.refresh.next().filter(|_| self.lookups.len() < LOOKUPS_MAX && self.resolvers.is_some());
             if self.refresh.changed() {
                 let gathered = self.gathering.get_or_insert(now).after(GATHER);
                 if self.lookups.is_empty() || gathered <= now {
@@ -172,78 +168,18 @@ pub(super) fn resolver(servers: &[SocketAddr], options: ResolverOpts) -> Option<
     if servers.is_empty() {
         return None;
     }
-    let servers = servers.iter().map(|server| {
-        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-            connection.port = server.port();
-            connection
-        });
-        NameServerConfig::new(server.ip(), true, connections.into())
-    });
-    let config = ResolverConfig::from_name_servers(servers.collect());
+    let config = ResolverConfig::from_name_servers(servers.iter().map(lookup::over_udp_and_tcp).collect());
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = options;
     builder.build().inspect_err(|error| tracing::error!(%error, "no resolver can be made")).ok()
 }
 
-fn options() -> ResolverOpts {
-    let mut options = ResolverOpts::default();
-    options.timeout = MESSAGE_TIMEOUT;
-    options.attempts = ATTEMPTS;
-    options.num_concurrent_reqs = 1;
-    options.max_active_requests = 2 * LOOKUPS_MAX;
-    // TTLs are ours to keep.
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options
-}
-
-async fn look_up(resolver: TokioResolver, outside: Outside) -> (Outside, Result<Outcome, String>) {
-    let outcome = match timeout(LOOKUP_TIMEOUT, ask(&resolver, &outside)).await {
+async fn look_up(resolvers: Resolvers, outside: Outside) -> (Outside, Result<Outcome, String>) {
+    let outcome = match timeout(LOOKUP_TIMEOUT, resolvers.ask(&outside)).await {
         Ok(outcome) => outcome,
         Err(_) => Err("no answer in time".to_string()),
     };
     (outside, outcome)
-}
-
-async fn ask(resolver: &TokioResolver, outside: &Outside) -> Result<Outcome, String> {
-    let rtype = RecordType::from(outside.rtype.0);
-    let name = Name::from_bytes(outside.name.wire()).map_err(|error| error.to_string())?;
-    match resolver.lookup(name, rtype).await {
-        Ok(found) => said(found.answers(), outside.rtype),
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
-            // Name servers without SOA are a referral: this server doesn't resolve for us.
-            if none.ns.is_some() && none.soa.is_none() {
-                return Err("the server gives a referral, it is no resolver".into());
-            }
-            Ok(Outcome::Nothing { ttl: none.negative_ttl })
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// What the records of an answer say of the name that was asked for. Whoever asks us gets nothing that isn't valid.
-pub fn said(answers: &[Record], rtype: Type) -> Result<Outcome, String> {
-    // The chain of CNAMEs lives as long as its shortest link.
-    let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
-    let records = answers.iter().filter(|record| u16::from(record.record_type()) == rtype.0);
-    let data = records.map(|record| data(&record.data)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(wrong) = data.iter().find(|data| !rdata::is_valid(rtype, data)) {
-        return Err(format!("the answer has a broken record: {rtype} {}", rdata::show(rtype, wrong)));
-    }
-    match data.iter().map(Vec::len).sum::<usize>() {
-        0 => Err("the answer has no such records".into()),
-        length if length > DATA_MAX => Err(format!("the answer's {length} bytes are more than {DATA_MAX}")),
-        _ => Ok(Outcome::Records { ttl, data }),
-    }
-}
-
-/// Record data in wire form, names written out.
-fn data(data: &RData) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_name_encoding(NameEncoding::Uncompressed);
-    data.emit(&mut encoder).map_err(|error| error.to_string())?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -253,7 +189,9 @@ mod tests {
 
     use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
     use hickory_resolver::proto::rr::rdata::{A, CNAME, SOA};
-    use tokio::net::UdpSocket;
+    use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, UdpSocket};
 
     use super::*;
     use crate::geo::Geography;
@@ -262,6 +200,7 @@ mod tests {
     use crate::snapshot::Settings;
     use crate::snapshot::upstream::Heard;
     use crate::wire::name;
+    use crate::wire::rtype::Type;
 
     struct NoIncludes;
 
@@ -300,7 +239,7 @@ mod tests {
         let mut reply = Message::new(query.id, MessageType::Response, OpCode::Query);
         reply.metadata.recursion_available = true;
         let (name, edge) = (question.name().clone(), Name::from_ascii("edge.example.net.").unwrap());
-        match name.to_ascii().as_str() {
+        match name.to_ascii().to_ascii_lowercase().as_str() {
             "lb.example.net." => {
                 reply.add_answer(Record::from_rdata(name, 40, RData::CNAME(CNAME(edge.clone()))));
                 for last in [2, 1] {
@@ -332,15 +271,149 @@ mod tests {
         }
     }
 
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    fn address(owner: &str, last: u8) -> Record {
+        Record::from_rdata(name(owner), 60, RData::A(A::new(192, 0, 2, last)))
+    }
+
+    fn cname(owner: &str, ttl: u32, target: &str) -> Record {
+        Record::from_rdata(name(owner), ttl, RData::CNAME(CNAME(name(target))))
+    }
+
     /// Data of no bytes, which hickory takes from a reply that says it is one to an update, was answered as an address.
     #[test]
     fn a_broken_record_is_a_failure() {
-        let address = RData::A(A::new(192, 0, 2, 1));
-        let answer = |data: &RData| Record::from_rdata(Name::from_ascii("lb.example.net.").unwrap(), 60, data.clone());
-        let good = Outcome::Records { ttl: 60, data: vec![vec![192, 0, 2, 1]] };
-        assert_eq!(said(&[answer(&address)], Type::A), Ok(good));
-        let broken = said(&[answer(&address), answer(&RData::Update0(RecordType::A))], Type::A);
+        let (lb, good) = (name("lb.example.net."), address("lb.example.net.", 1));
+        let broken = Record::from_rdata(lb.clone(), 60, RData::Update0(RecordType::A));
+        let records = Outcome::Records { ttl: 60, data: vec![vec![192, 0, 2, 1]] };
+        assert_eq!(said(&lb, std::slice::from_ref(&good), Type::A), Ok(records));
+        let broken = said(&lb, &[good, broken], Type::A);
         assert_eq!(broken, Err("the answer has a broken record: A \\# 0".into()));
+    }
+
+    /// Records of other names were answered as if they were of the one that was asked for.
+    #[test]
+    fn records_of_other_names_do_not_count() {
+        let records = |ttl, last| Ok(Outcome::Records { ttl, data: vec![vec![192, 0, 2, last]] });
+        let lb = name("lb.example.net.");
+        let own = [address("other.example.", 9), address("LB.example.net.", 1)];
+        assert_eq!(said(&lb, &own, Type::A), records(60, 1));
+        // A chain may stand in any order, and lives as long as its shortest link.
+        let chain = [
+            address("c.example.", 3),
+            cname("b.example.", 20, "C.example."),
+            cname("x.example.", 1, "y.example."),
+            address("y.example.", 9),
+            cname("lb.example.net.", 40, "b.example."),
+        ];
+        assert_eq!(said(&lb, &chain, Type::A), records(20, 3));
+        let none = Err("the answer has no A record of the name, only records of others".to_string());
+        assert_eq!(said(&lb, &[address("other.example.", 9)], Type::A), none);
+        assert_eq!(
+            said(&lb, &[cname("other.example.", 9, "lb.example.net."), address("other.example.", 9)], Type::A),
+            none
+        );
+        // In a circle, too.
+        assert_eq!(said(&lb, &[cname("lb.example.net.", 9, "lb.example.net.")], Type::A), none);
+    }
+
+    /// Serves replies over UDP and TCP at one address, each from the query.
+    async fn resolver(over_udp: fn(&Message) -> Message, over_tcp: fn(&Message) -> Message) -> SocketAddr {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let udp = UdpSocket::bind(address).await.unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            loop {
+                let (length, client) = udp.recv_from(&mut buffer).await.unwrap();
+                let reply = over_udp(&Message::from_vec(&buffer[..length]).unwrap());
+                udp.send_to(&reply.to_vec().unwrap(), client).await.unwrap();
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                let mut message = vec![0; usize::from(stream.read_u16().await.unwrap())];
+                stream.read_exact(&mut message).await.unwrap();
+                let reply = over_tcp(&Message::from_vec(&message).unwrap()).to_vec().unwrap();
+                stream.write_u16(reply.len() as u16).await.unwrap();
+                stream.write_all(&reply).await.unwrap();
+            }
+        });
+        address
+    }
+
+    fn answered(query: &Message, question: &str, answers: Vec<Record>) -> Message {
+        let mut reply = Message::new(query.id, MessageType::Response, OpCode::Query);
+        let mut asked = query.queries[0].clone();
+        if !question.is_empty() {
+            asked.name = name(question);
+        }
+        reply.add_query(asked);
+        answers.into_iter().for_each(|answer| _ = reply.add_answer(answer));
+        reply
+    }
+
+    fn one(query: &Message) -> Message {
+        answered(query, "", vec![address("lb.example.net.", 1)])
+    }
+
+    async fn asked(servers: &[SocketAddr]) -> Result<Outcome, String> {
+        let outside = Outside { name: Arc::new(name::Name::parse_absolute("lb.example.net").unwrap()), rtype: Type::A };
+        Resolvers::new(servers, LOOKUPS_MAX).unwrap().ask(&outside).await
+    }
+
+    fn found(last: u8) -> Result<Outcome, String> {
+        Ok(Outcome::Records { ttl: 60, data: vec![vec![192, 0, 2, last]] })
+    }
+
+    /// It was taken for an answer that there are none.
+    #[tokio::test]
+    async fn a_reply_with_records_of_others_alone_is_a_failure_and_the_next_resolver_is_asked() {
+        let foreign = |query: &Message| answered(query, "", vec![address("other.example.", 9)]);
+        let (wrong, right) = (resolver(foreign, foreign).await, resolver(one, one).await);
+        let error = asked(&[wrong]).await.unwrap_err();
+        assert_eq!(error, "the answer has no A record of the name, only records of others");
+        assert_eq!(asked(&[wrong, right]).await, found(1));
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_does_not_repeat_the_case_of_the_question_is_not_believed() {
+        let forged = |query: &Message| {
+            let question = query.queries[0].name().to_ascii();
+            // Random letters are all lower case once in some thousands of questions.
+            let other = if question == question.to_ascii_lowercase() { "LB.EXAMPLE.NET." } else { "lb.example.net." };
+            answered(query, other, vec![address("lb.example.net.", 9)])
+        };
+        // Over TCP, which is not as easily forged, the same resolver is asked again.
+        assert_eq!(asked(&[resolver(forged, one).await]).await, found(1));
+    }
+
+    #[tokio::test]
+    async fn a_reply_to_another_question_is_a_failure() {
+        let truncated = |query: &Message| {
+            let mut reply = answered(query, "", Vec::new());
+            reply.metadata.truncation = true;
+            reply
+        };
+        let other = |query: &Message| answered(query, "other.example.", vec![address("lb.example.net.", 9)]);
+        assert_eq!(asked(&[resolver(truncated, other).await]).await, Err("the reply is to another question".into()));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_chain_is_asked_for_where_a_resolver_stops_on_the_way() {
+        let stops = |query: &Message| {
+            let question = query.queries[0].name().to_ascii().to_ascii_lowercase();
+            let answer = match question.as_str() {
+                "lb.example.net." => cname("lb.example.net.", 30, "edge.example.net."),
+                _ => address("edge.example.net.", 2),
+            };
+            answered(query, "", vec![answer])
+        };
+        let outcome = asked(&[resolver(stops, stops).await]).await;
+        assert_eq!(outcome, Ok(Outcome::Records { ttl: 30, data: vec![vec![192, 0, 2, 2]] }));
     }
 
     #[tokio::test]

@@ -93,6 +93,10 @@ pub fn run(bytes: &[u8]) {
     });
 }
 
+fn their_name(text: &str) -> TheirName {
+    TheirName::from_ascii(text).expect("a name")
+}
+
 fn type_of(text: &str) -> Type {
     Type::parse(text).expect("a type")
 }
@@ -113,14 +117,22 @@ fn step(given: &mut Unstructured) -> Option<(usize, u64, Outcome)> {
     let rtype = type_of(TYPES[number]);
     let outcome = match (length, Message::from_vec(message)) {
         (0, _) => Outcome::Nothing { ttl: None },
-        (_, Ok(message)) => said(&message.answers, rtype).unwrap_or(Outcome::Failed),
+        (_, Ok(message)) => said(&their_name(OUT), &message.answers, rtype).unwrap_or(Outcome::Failed),
         (_, Err(_)) => Outcome::Failed,
     };
     if let Outcome::Records { data, .. } = &outcome {
         assert!(!data.is_empty() && data.iter().map(Vec::len).sum::<usize>() <= DATA_MAX, "{rtype} {data:02x?}");
         assert!(data.iter().all(|data| rdata::is_valid(rtype, data)), "{rtype} {data:02x?}");
+        let message = Message::from_vec(message).expect("a message");
+        let known = |name: &TheirName| *name == their_name(OUT) || is_led_to(&message, name);
+        assert!(message.answers.iter().any(|answer| known(&answer.name)), "records of others: {message:?}");
     }
     Some((number, seconds, outcome))
+}
+
+/// Whether a CNAME among the answers leads to a name.
+fn is_led_to(message: &Message, name: &TheirName) -> bool {
+    message.answers.iter().any(|answer| matches!(&answer.data, RData::CNAME(target) if target.0 == *name))
 }
 
 /// Asks for an alias, and compares the reply with what is known.
@@ -145,7 +157,7 @@ fn check(server: &mut Server, rtype: &str, known: &Known) {
 }
 
 pub fn seeds() -> Vec<Vec<u8>> {
-    let name = |text: &str| TheirName::from_ascii(text).expect("a name");
+    let name = their_name;
     let reply = |code: OpCode, records: &[(u32, RData)]| {
         let mut message = Message::new(1, MessageType::Response, code);
         for (ttl, data) in records {
@@ -167,11 +179,17 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mail = message(&[(600, RData::MX(MX::new(10, name("MX.Example.com.")))), (0, edge)]);
     // Data of no bytes beside what is good, as only the reply to an update may have it.
     let empty = reply(OpCode::Update, &[(60, RData::Update0(RecordType::A)), (60, address(1))]);
+    let foreign = {
+        let mut message = Message::new(1, MessageType::Response, OpCode::Query);
+        message.add_answer(Record::from_rdata(name("other.example."), 60, address(9)));
+        message.to_vec().expect("a message")
+    };
     let failed: &[u8] = b"?";
     vec![
         step("A", 0, &two),
         [step("A", 1, &two), step("A", 41, failed), step("A", 1, &two), step("A", 300, b"")].concat(),
         [step("MX", 0, &mail), step("CNAME", 0, &mail), step("TXT", 9, failed), step("A", 0, &empty)].concat(),
         step("A", 0, &empty),
+        [step("A", 0, &two), step("A", 1, &foreign)].concat(),
     ]
 }
