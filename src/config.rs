@@ -3,8 +3,12 @@
 //! `docs/config.md` describes each setting; a test holds the two together.
 
 mod access;
+pub mod address;
+mod environment;
+mod flags;
 mod health;
 mod report;
+mod stand_in;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -18,6 +22,8 @@ use toml::de::{DeTable, DeValue};
 
 pub use access::Regrets;
 pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
+pub use environment::{PREFIX, Variable};
+pub use flags::Flags;
 pub use health::Health;
 pub use report::{Report, Token};
 
@@ -56,8 +62,10 @@ pub struct Config {
     pub zones: Option<PathBuf>,
     pub geo: Option<PathBuf>,
     pub state: Option<PathBuf>,
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<Vec<SocketAddr>>,
     pub workers: Option<usize>,
+    /// What every choice by chance comes from; none: from the system.
+    pub seed: Option<u64>,
     pub log: Log,
     pub gate_reload: bool,
     /// Resolvers that know the names outside that aliases lead to.
@@ -135,6 +143,7 @@ impl Config {
             state: None,
             admin: None,
             workers: None,
+            seed: None,
             log: Log::Human,
             gate_reload: false,
             upstream: Vec::new(),
@@ -168,6 +177,11 @@ impl Config {
     /// Reads the settings. `file` is what problems call it; its paths begin at `folder`.
     /// With an error among the problems the settings are not to be used.
     pub fn read(text: &str, file: &str, folder: &Path) -> (Config, Problems) {
+        Config::read_with(text, file, folder, &[])
+    }
+
+    /// The same, and variables of the environment win over the file.
+    pub fn read_with(text: &str, file: &str, folder: &Path, variables: &[Variable]) -> (Config, Problems) {
         let mut problems = Problems::default();
         let source = Source { text, file: file.into() };
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -181,6 +195,7 @@ impl Config {
         }
         let table = table.into_inner();
         let profile = table.get("profile").and_then(|value| value.get_ref().as_str());
+        let profile = environment::profile(variables).or(profile);
         let mut config = if profile == Some("route53") { Config::route53() } else { Config::modern() };
         for (key, value) in &table {
             let Some(setting) = settings().find(|setting| setting.name == key.get_ref().as_ref()) else {
@@ -195,6 +210,7 @@ impl Config {
         if let Some(value) = table.get("access") {
             config.regrets = Regrets::new(value, |span, what, why, remedy| source.problem(span, what, why, remedy));
         }
+        environment::apply(&mut config, variables, &mut problems);
         let told = |idle: Duration| u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
         config.settings.tcp_keepalive = config.tcp_keepalive.then(|| told(config.tcp.idle));
         config.settings.tls_keepalive = config.tcp_keepalive.then(|| told(config.doors.limits.idle));
@@ -271,15 +287,17 @@ const fn name_in(example: &str) -> &str {
 #[rustfmt::skip]
 const SETTINGS: &[Setting] = &[
     setting!("profile = \"modern\"", |_config, value, _| one_of(value, &[("modern", ()), ("route53", ())])?),
-    setting!("listen = [\"127.0.0.1:5300\", \"[::1]:5300\"]", |config, value, _| config.listen = Some(addresses(value)?)),
+    setting!("listen = [\"127.0.0.1:5300\", \"[::1]:5300\"]", |config, value, _| config.listen = Some(address::listening(value, address::DNS)?)),
     setting!("zones = \"zones\"", |config, value, folder| config.zones = Some(folder.join(text(value)?))),
     setting!("geo = \"geo\"", |config, value, folder| config.geo = Some(folder.join(text(value)?))),
     setting!("state = \"state\"", |config, value, folder| config.state = Some(folder.join(text(value)?))),
-    setting!("admin = \"127.0.0.1:5380\"", |config, value, _| config.admin = Some(address(value)?)),
+    setting!("admin = \"127.0.0.1:5380\"", |config, value, _| config.admin = Some(address::listening(value, address::ADMIN)?)),
     setting!("workers = 4", |config, value, _| config.workers = Some(number(value, 1, WORKERS_MAX)? as usize)),
+    setting!("seed = 7", |config, value, _| config.seed = Some(number(value, 0, i64::MAX)? as u64)),
     setting!("log = \"human\"", |config, value, _| config.log = one_of(value, &[("human", Log::Human), ("json", Log::Json)])?),
     setting!("gate_reload = true", |config, value, _| config.gate_reload = boolean(value)?),
-    setting!("upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = addresses(value)?),
+    setting!("upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = address::asked(value)?),
+    setting!("stand_in = { \"*.elb.amazonaws.com\" = [\"192.0.2.200\"] }", |config, value, _| config.settings.stand_ins = stand_in::stand_ins(value)?),
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
     setting!("health_rule = \"route53\"", |config, value, _| config.health.control.rule =
         one_of(value, &[("route53", Rule::Route53), ("majority", Rule::Majority), ("all", Rule::All)])?),
@@ -287,7 +305,7 @@ const SETTINGS: &[Setting] = &[
         Duration::from_secs(number(value, 1, OBSERVATION_MAX)? as u64)),
     setting!("health_validate_certificates = false", |config, value, _| config.health.validate_certificates = boolean(value)?),
     setting!("health_ipv6 = false", |config, value, _| config.health.ipv6 = boolean(value)?),
-    setting!("health_resolvers = [\"127.0.0.1:5300\"]", |config, value, _| config.health.resolvers = addresses(value)?),
+    setting!("health_resolvers = [\"127.0.0.1:5300\"]", |config, value, _| config.health.resolvers = address::asked(value)?),
     setting!("checker = { paris = { source = \"127.0.0.2\" } }", |config, value, _| config.health.control.checkers = health::checkers(value)?),
     setting!("report = { lima = { url = \"http://192.0.2.1:5380\", as = \"paris\" } }", |config, value, folder|
         config.health.reports = report::reports(value, folder)?),
@@ -360,23 +378,6 @@ fn one_of<T: Copy>(value: &Value<'_>, words: &[(&str, T)]) -> Result<T, Wrong> {
             let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
             wrong(value, format!("\"{text}\" is not {}", words.join(" or ")))
         }
-    }
-}
-
-fn address(value: &Value<'_>) -> Result<SocketAddr, Wrong> {
-    address_in(text(value)?, value.span())
-}
-
-fn address_in(text: &str, span: Range<usize>) -> Result<SocketAddr, Wrong> {
-    let what = || format!("\"{text}\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53");
-    text.parse().map_err(|_| Wrong { span, what: what() })
-}
-
-fn addresses(value: &Value<'_>) -> Result<Vec<SocketAddr>, Wrong> {
-    match value.get_ref() {
-        DeValue::Array(items) if items.is_empty() => wrong(value, "there is no address here"),
-        DeValue::Array(items) => items.iter().map(address).collect(),
-        _ => Ok(vec![address(value)?]),
     }
 }
 
@@ -547,8 +548,8 @@ mod tests {
     fn every_problem_is_told_with_its_place() {
         for (text, expected) in [
             (
-                "listen = \":53\"",
-                "1:10: listen: \":53\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53, write for example listen = [\"127.0.0.1:5300\", \"[::1]:5300\"]",
+                "listen = \"here:53\"",
+                "1:10: listen: \"here:53\" is not an address and port, like 192.0.2.1:53, [2001:db8::1]:53, localhost:53 or :53, write for example listen = [\"127.0.0.1:5300\", \"[::1]:5300\"]",
             ),
             (
                 "listen = []",

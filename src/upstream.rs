@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 use crate::moment::Moment;
-use crate::snapshot::upstream::{Outside, Said, Upstream};
+use crate::snapshot::upstream::{Outside, Said, Standing, Upstream};
 use crate::wire::hash::HashKey;
 
 /// Nobody gains from a name that is asked for more often than this, in seconds; load balancers have 60. Ours.
@@ -159,7 +159,8 @@ impl Refresh {
     pub fn table(&mut self, key: HashKey) -> Option<Upstream> {
         std::mem::take(&mut self.changed).then(|| {
             let said = self.known.iter().filter_map(|(outside, known)| {
-                known.said.as_ref().map(|(said, _)| (outside.clone(), said.clone(), known.stale))
+                let standing = if known.stale { Standing::Stale } else { Standing::Fresh };
+                known.said.as_ref().map(|(said, _)| (outside.clone(), said.clone(), standing))
             });
             Upstream::new(key, said)
         })

@@ -61,6 +61,8 @@ pub enum Step {
     AliasWithoutTarget { target: Name },
     /// An alias leads to a name that nobody serves here.
     Upstream { target: Name },
+    /// An alias leads to a name that nobody serves here, and that has a stand-in.
+    StandIn { target: Name, pattern: Id },
     /// More levels of alias than are answered.
     TooManyAliases { levels: usize },
     /// The name exists, but not with this type.

@@ -1,5 +1,7 @@
 //! Where policies choose: groups, their members, and the aliases between them.
 
+use std::sync::Arc;
+
 use super::walk::{Walk, wire_name};
 use super::{Chooser, Chosen, Item, Owner, Upstream, What};
 use crate::geo::Source;
@@ -10,7 +12,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::fold::{ALIAS_LEVELS_MAX, Elsewhere};
 use crate::snapshot::group::{Alternative, Body, Group, Target};
 use crate::snapshot::image::{Found, Node};
-use crate::snapshot::upstream::{Heard, STALE_TTL};
+use crate::snapshot::upstream::{Heard, Outside, STALE_TTL};
 use crate::snapshot::zones::ZoneNumber;
 use crate::why::{ClientRule, Step, Unhealthy, Why};
 use crate::wire::name::Name;
@@ -120,7 +122,11 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
 
     /// A name that nobody serves here: what a resolver said of it last, if it has said anything.
     fn upstream(&mut self, name: &[u8], rtype: Type) -> bool {
-        self.why.step(|| Step::Upstream { target: wire_name(name) });
+        let snapshot = self.snapshot;
+        self.why.step(|| match stand_in(snapshot, name, rtype) {
+            Some(pattern) => Step::StandIn { target: wire_name(name), pattern },
+            None => Step::Upstream { target: wire_name(name) },
+        });
         let owner: Owner = self.owner();
         match self.snapshot.upstream.heard(name, rtype) {
             Heard::Set { at, stale } => {
@@ -254,6 +260,13 @@ fn target_name(snapshot: &Snapshot, zone: ZoneNumber, target: &Target) -> Name {
         Target::Here(at) => wire_name(snapshot.image(zone).node(*at).name),
         Target::Missing(name) | Target::Elsewhere(name) => (**name).clone(),
     }
+}
+
+/// The pattern of the stand-in that answers for a name outside.
+fn stand_in(snapshot: &Snapshot, name: &[u8], rtype: Type) -> Option<Id> {
+    let outside = Outside { name: Arc::new(wire_name(name)), rtype };
+    let stand_in = snapshot.settings.stand_ins.of(&outside)?;
+    snapshot.upstream.is_stand_in(name, rtype).then(|| Id::from(&*stand_in.pattern))
 }
 
 fn why_unhealthy(snapshot: &Snapshot, zone: ZoneNumber, rtype: Type, member: &Alternative) -> Unhealthy {

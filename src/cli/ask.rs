@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use fingerpost::config::address;
 use fingerpost::io::admin_client;
 use fingerpost::snapshot::Snapshot;
 use fingerpost::tell::{Refused, Request};
@@ -30,13 +31,14 @@ pub struct Question {
     #[arg(long, value_name = "ID")]
     vpc: Option<String>,
     /// Ask at this address of the server, whose access rules may be others
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = |text: &str| address::server(text, address::DNS))]
     listener: Option<SocketAddr>,
     #[command(flatten)]
     world: WorldFlags,
     /// Ask a running server through its admin port, with the health it sees. Where it wants a token, put it into
     /// FINGERPOST_ADMIN_TOKEN
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["down", "up", "zones", "geo"])]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["down", "up", "zones", "geo"],
+        value_parser = |text: &str| address::server(text, address::ADMIN))]
     server: Option<SocketAddr>,
     /// Print one JSON object
     #[arg(long)]

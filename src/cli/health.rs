@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use fingerpost::config::address;
 use fingerpost::io::{admin_client, health, sys};
 
 use filter::Filter;
@@ -37,7 +38,8 @@ pub struct Health {
     #[command(flatten)]
     filter: Filter,
     /// Admin port of the server
-    #[arg(long, value_name = "ADDR:PORT", global = true, default_value_t = health::ADMIN)]
+    #[arg(long, value_name = "ADDR:PORT", global = true, default_value_t = health::ADMIN,
+        value_parser = |text: &str| address::server(text, address::ADMIN))]
     admin: SocketAddr,
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
-use super::{Value, Wrong, address_in, networks, one_of, wrong};
+use super::{Value, Wrong, address, networks, one_of, wrong};
 use crate::problem::{Problem, Problems, Severity};
 use crate::snapshot::Snapshot;
 use crate::snapshot::access::{Access, Rules, Treatment};
@@ -33,7 +33,7 @@ impl Regrets {
             regrets.zones.push((zone.to_lowercase(), told));
         }
         for (key, span) in keys(value, "listener") {
-            let Ok(listener) = key.parse() else { continue };
+            let Ok(listener) = address::in_key(key, span.clone()) else { continue };
             let what = format!("access: nothing listens on {listener}");
             let told = warning(span, what, "so these rules are for nobody", "write the address as `listen` does");
             regrets.listeners.push((listener, told));
@@ -67,7 +67,7 @@ pub(super) fn access(value: &Value<'_>) -> Result<Option<Box<Access>>, Wrong> {
                 for (key, value) in
                     self::table(value, "listeners are tables, like [access.listener.\"192.0.2.53:53\"]")?
                 {
-                    let listener = address_in(key.get_ref(), key.span())?;
+                    let listener = address::in_key(key.get_ref(), key.span())?;
                     let own = self::table(value, "a listener's rules are a table")?;
                     let rules = rules(own, &["allow", "deny", "denied"], "a listener")?;
                     listeners.push((listener, rules.unwrap_or_else(|| Rules::new(&[], &[], Treatment::Refused))));
@@ -181,7 +181,7 @@ mod tests {
             ("[access]\ndenied = \"no\"", "f:2:10: error: access: \"no\" is not refuse or drop"),
             (
                 "[access.listener.here]\n",
-                "f:1:18: error: access: \"here\" is not an address and port, like 192.0.2.1:53 or [2001:db8::1]:53",
+                "f:1:18: error: access: \"here\" is not an address and port, like 192.0.2.1:53, [2001:db8::1]:53, localhost:53 or :53",
             ),
             ("[access.zone.\"a..b\"]\n", "f:1:14: error: access: a..b: "),
             ("[access.zone.a]\ndenied = \"drop\"", "f:2:1: error: access: a zone has no denied, only allow, deny"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{
-    CONNECTIONS_MAX, Setting, Value, Wrong, addresses, boolean, name_in, networks, number, one_of, seconds, text, wrong,
+    CONNECTIONS_MAX, Setting, Value, Wrong, address, boolean, name_in, networks, number, one_of, seconds, text, wrong,
 };
 
 /// QUIC numbers streams with 60 bits, HTTP/2 with 31; nobody has so many questions at a time.
@@ -113,10 +113,10 @@ impl ProxySettings {
 
 #[rustfmt::skip]
 pub(super) const SETTINGS: &[Setting] = &[
-    setting!("listen_tls = [\"192.0.2.53:853\"]", |config, value, _| config.doors.tls = addresses(value)?),
-    setting!("listen_https = [\"192.0.2.53:443\"]", |config, value, _| config.doors.https = addresses(value)?),
-    setting!("listen_h3 = [\"192.0.2.53:443\"]", |config, value, _| config.doors.h3 = addresses(value)?),
-    setting!("listen_quic = [\"192.0.2.53:853\"]", |config, value, _| config.doors.quic = addresses(value)?),
+    setting!("listen_tls = [\"192.0.2.53:853\"]", |config, value, _| config.doors.tls = address::listening(value, address::DNS_OVER_TLS)?),
+    setting!("listen_https = [\"192.0.2.53:443\"]", |config, value, _| config.doors.https = address::listening(value, address::HTTPS)?),
+    setting!("listen_h3 = [\"192.0.2.53:443\"]", |config, value, _| config.doors.h3 = address::listening(value, address::HTTPS)?),
+    setting!("listen_quic = [\"192.0.2.53:853\"]", |config, value, _| config.doors.quic = address::listening(value, address::DNS_OVER_TLS)?),
     setting!("certificate = \"fullchain.pem\"", |config, value, folder| config.doors.certificate = Some(folder.join(text(value)?))),
     setting!("certificate_key = \"privkey.pem\"", |config, value, folder| config.doors.key = Some(folder.join(text(value)?))),
     setting!("self_signed = true", |config, value, _| config.doors.self_signed = boolean(value)?),

@@ -4,10 +4,12 @@
 //! `FINGERPOST_ADMIN_TOKEN` is set, a bearer token is required.
 
 mod metrics;
+pub mod ports;
 mod routes;
 #[cfg(test)]
 mod tests;
 mod view;
+pub mod waiting;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
@@ -29,6 +31,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::admin_client::TOKEN_VARIABLE;
+use super::bind::{self, Wanted};
 use super::doors::Doors;
 use super::health::Health;
 use super::keeper::Saving;
@@ -98,8 +101,8 @@ pub struct Admin {
 pub fn bind(address: SocketAddr) -> Result<(std::net::TcpListener, Option<String>)> {
     let token = std::env::var(TOKEN_VARIABLE).ok().map(|token| token.trim().to_string());
     check_token(address.ip(), token.as_deref())?;
-    let listener = super::tcp::bind(address)
-        .with_context(|| format!("the admin port cannot listen on {address}; choose another with --admin"))?;
+    let wanted = Wanted { protocol: "admin port", option: "--admin" };
+    let listener = super::tcp::bind(address).map_err(|error| bind::refusal(address, &wanted, &error))?;
     Ok((listener, token))
 }
 
@@ -156,7 +159,10 @@ impl Admin {
     }
 
     async fn reply(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let reply = match self.admit(request.method(), request.headers()) {
+        // Whoever starts and stops servers asks that, and has no token.
+        let open = request.method() == Method::GET && request.uri().path() == routes::READY;
+        let admitted = if open { Ok(()) } else { self.admit(request.method(), request.headers()) };
+        let reply = match admitted {
             Err(refused) => refused,
             Ok(()) => {
                 let (head, body) = request.into_parts();

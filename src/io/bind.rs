@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use anyhow::{Error, Result, anyhow};
 
 use super::{tcp, udp};
+use crate::config::address::has_twin;
 
 /// The port of a fresh clone: one that needs no privilege.
 const PORT: u16 = 5300;
@@ -40,7 +41,11 @@ impl Addresses {
         match self {
             Addresses::Chosen(addresses) => {
                 for address in addresses {
-                    sockets.add(*address, workers).or_else(|(transport, error)| refuse(*address, transport, &error))?;
+                    match sockets.add(*address, workers) {
+                        Ok(()) => {}
+                        Err((_, error)) if has_twin(address, addresses) && is_missing(&error) => no_ipv6(address),
+                        Err((transport, error)) => refuse(*address, transport, &error)?,
+                    }
                 }
             }
             Addresses::Default => {
@@ -48,7 +53,7 @@ impl Addresses {
                     match sockets.add(address, workers) {
                         Ok(()) => {}
                         Err((_, error)) if address.is_ipv6() && is_missing(&error) => {
-                            tracing::warn!("this machine has no IPv6; not listening on {address}");
+                            no_ipv6(&address);
                         }
                         Err((transport, error)) => refuse(address, transport, &error)?,
                     }
@@ -81,7 +86,17 @@ impl Sockets {
     }
 }
 
-fn is_missing(error: &io::Error) -> bool {
+/// Says that one of a pair of addresses is left out.
+pub fn no_ipv6(address: &SocketAddr) {
+    tracing::warn!("this machine has no IPv6; not listening on {address}");
+}
+
+/// Whether this machine does not have an address.
+pub fn is_absent(address: SocketAddr) -> bool {
+    UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_err_and(|error| is_missing(&error))
+}
+
+pub fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
@@ -104,11 +119,12 @@ pub fn refusal(address: SocketAddr, Wanted { protocol, option }: &Wanted, error:
         ),
         io::ErrorKind::PermissionDenied => anyhow!(
             "cannot listen on {address} ({protocol}): this user may not; ports below 1024 need the capability \
-             CAP_NET_BIND_SERVICE, higher ones don't"
+             CAP_NET_BIND_SERVICE: start as root (--user makes the server another user), or choose a port from 1024 on \
+             with {option}"
         ),
         _ if is_missing(error) => anyhow!(
             "cannot listen on {address} ({protocol}): this machine does not have that address; `ip address` lists \
-             those it has"
+             those it has, {option} chooses one of them"
         ),
         _ => anyhow!("cannot listen on {address} ({protocol}): {error}"),
     }

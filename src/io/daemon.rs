@@ -14,13 +14,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::admin::{self, Admin, Loads};
+use super::admin::{Admin, Loads, ports};
 use super::announce;
 use super::bind::{Addresses, Sockets};
 use super::confine::{self, Needs};
 use super::doors::{self, Doors, certificate};
 use super::folder::{Listing, Touched};
-use super::health::{self, Health};
+use super::health::Health;
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
 use super::probe::{self, Prober};
@@ -31,7 +31,7 @@ use super::state::{CookieSecrets, State};
 use super::upstream::Asking;
 use super::watch::Watch;
 use super::{clock, routing_tests, settings, sys, tcp, udp};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Flags};
 use crate::problem::{Problems, Severity, counted};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
@@ -62,7 +62,9 @@ pub struct Plan {
     pub listen: Addresses,
     pub doors: config::Doors,
     /// Where the admin port is to be; none: at its usual place, if that is free.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<Vec<SocketAddr>>,
+    /// What flags say of settings that may change at a reload.
+    pub flags: Flags,
     pub workers: usize,
 }
 
@@ -93,7 +95,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         None => plan.listen.bind(plan.workers)?,
     };
     let encrypted = doors::open::Sockets::bind(&plan.doors)?;
-    let admin_port = admin_port(plan.admin)?;
+    let admin_port = ports::bind(plan.admin.take())?;
     let receivers = report::receivers(&plan.config.health.reports)?;
     let files = sys::raise_open_files();
     let doors_max = if plan.doors.any() { plan.doors.limits.connections_max } else { 0 };
@@ -107,6 +109,9 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let mut listing = Listing::of(&plan.loader.folders().zones).ok();
     confine::confine(&plan.config.confine, &plan.needs(), listing.as_mut())?;
     plan.loader.knowing(listing);
+    // Whatever clients do over streams, probes and the admin port have a thread of their own.
+    let (runtime, streams) = (threads(1, "keeping")?, threads(plan.workers, "tcp")?);
+    let waiting = ports::wait(&runtime, admin_port.as_ref())?;
     let state = open_state(&plan);
     let health_state = state.as_ref().and_then(|_| open_state(&plan));
     let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
@@ -116,6 +121,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let mut running = Control {
         config: plan.config,
         config_file: plan.config_file,
+        flags: plan.flags,
         state,
         cookies,
         host_name,
@@ -136,9 +142,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
 
     let served = Served::new(loaded.snapshot.clone());
     let proxies = Arc::new(Proxies::new(running.config.proxy.clone()));
-    let seed = seed()?;
-    // Whatever clients do over streams, probes and the admin port have a thread of their own.
-    let (runtime, streams) = (threads(1, "keeping")?, threads(plan.workers, "tcp")?);
+    let seed = running.config.seed.map_or_else(seed, Ok)?;
     let prober = prober(&running.config)?;
     sources(&running.config)?;
     let turns: Vec<Live> =
@@ -188,14 +192,16 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         }
         tokio::spawn(health.clone().run());
         health.report_to(receivers);
-        if let Some((listener, token)) = admin_port {
+        if let Some((ports, token)) = admin_port {
             let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
             let (doors, proxies) = (doors.clone(), proxies.clone());
             let served = served.clone();
             let admin = Arc::new(Admin { health, counters, loads, doors, proxies, served, reload, token });
-            let listener = TcpListener::from_std(listener)?;
-            tracing::info!("admin port on {}", listener.local_addr()?);
-            tokio::spawn(admin.serve(listener, stopped.clone()));
+            // From here on the port itself answers.
+            drop(waiting);
+            for port in ports {
+                tokio::spawn(admin.clone().serve(TcpListener::from_std(port)?, stopped.clone()));
+            }
         }
         let signals = Signals::new()?;
         announce::announce(&addresses, &loaded.snapshot);
@@ -265,18 +271,6 @@ fn sources(config: &Config) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Binds the admin port. One that was asked for has to work; the usual one may be another server's.
-fn admin_port(chosen: Option<SocketAddr>) -> Result<Option<(std::net::TcpListener, Option<String>)>> {
-    match (admin::bind(chosen.unwrap_or(health::ADMIN)), chosen) {
-        (Ok(port), _) => Ok(Some(port)),
-        (Err(error), Some(_)) => Err(error),
-        (Err(error), None) => {
-            tracing::warn!("serving without an admin port: {error:#}");
-            Ok(None)
-        }
-    }
 }
 
 fn seed() -> Result<u64> {
@@ -395,6 +389,7 @@ struct Load {
 struct Control {
     config: Config,
     config_file: Option<PathBuf>,
+    flags: Flags,
     state: Option<State>,
     cookies: CookieSecrets,
     host_name: String,
@@ -534,8 +529,9 @@ impl Control {
     }
 
     fn read_settings(&mut self, health: &Arc<Health>) {
-        let read = settings::read(self.config_file.as_deref());
-        let read = read.and_then(|config| {
+        let read = settings::read_again(self.config_file.as_deref());
+        let read = read.and_then(|mut config| {
+            self.flags.set(&mut config);
             sources(&config)?;
             Ok((prober(&config)?, report::receivers(&config.health.reports)?, config))
         });
@@ -545,8 +541,14 @@ impl Control {
                     (config.listen.clone(), config.zones.clone(), config.geo.clone(), config.state.clone())
                 };
                 if fixed(&config) != fixed(&self.config)
-                    || (config.workers, config.admin, &config.tcp, config.log)
-                        != (self.config.workers, self.config.admin, &self.config.tcp, self.config.log)
+                    || (config.workers, config.seed, &config.admin, &config.tcp, config.log)
+                        != (
+                            self.config.workers,
+                            self.config.seed,
+                            &self.config.admin,
+                            &self.config.tcp,
+                            self.config.log,
+                        )
                     || (&config.doors, &config.proxy) != (&self.config.doors, &self.config.proxy)
                 {
                     tracing::warn!(

@@ -148,6 +148,7 @@ impl Loader {
             rate_limit: RateLimit::default(),
             udp_max_without_cookie: 0,
             access: None,
+            stand_ins: Arc::default(),
             ..settings.clone()
         };
         if self.limits != limits || rendered(&self.settings) != rendered(&settings) {

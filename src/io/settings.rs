@@ -1,4 +1,4 @@
-//! Finds and reads `fingerpost.toml`.
+//! Finds and reads `fingerpost.toml`, and the environment, which wins over it.
 
 use std::fs;
 use std::io;
@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::terminal;
-use crate::config::Config;
-use crate::problem::counted;
+use crate::config::{Config, PREFIX, Variable};
+use crate::problem::{Problem, Problems, Severity, counted};
 
 /// What is looked for in the current folder where nothing else is said.
 pub const FILE: &str = "fingerpost.toml";
@@ -16,25 +16,61 @@ pub const FILE: &str = "fingerpost.toml";
 /// Settings have no use for more.
 const FILE_MAX: u64 = 1 << 20;
 
-/// The settings of the file that was named, or of the usual one if it is there. Problems go to stderr.
+/// The settings of the file that was named, or of the usual one if it is there, under those of the environment. Problems
+/// go to stderr.
 pub fn read(named: Option<&Path>) -> Result<Config> {
+    let (config, problems) = read_quietly(named)?;
+    terminal::show_problems(&problems, terminal::To::Stderr)?;
+    Ok(config)
+}
+
+/// The same once more: what is no error has been shown before.
+pub fn read_again(named: Option<&Path>) -> Result<Config> {
+    read_quietly(named).map(|(config, _)| config)
+}
+
+/// The settings, and the warnings about them.
+fn read_quietly(named: Option<&Path>) -> Result<(Config, Problems)> {
     let path = named.unwrap_or(Path::new(FILE));
     let shown = path.display();
     let text = match read_text(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => return Ok(Config::modern()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no settings file {shown}"),
         Err(error) => bail!("the settings file {shown} cannot be read: {error}"),
     };
-    let (config, problems) = Config::read(&text, &shown.to_string(), path.parent().unwrap_or(Path::new("")));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (config, problems) = Config::read_with(&text, &shown.to_string(), folder, &variables());
     match problems.errors() {
-        0 => Ok(config),
+        0 => Ok((config, problems)),
         errors => {
             // A reader of stderr that has gone away misses nothing.
             let _ = terminal::show_problems(&problems, terminal::To::Stderr);
-            bail!("{} in {shown}", counted(errors, "problem"))
+            let of_variables =
+                problems.iter().filter(|one| one.severity == Severity::Error && is_of_variable(one)).count();
+            let place = match of_variables {
+                0 => shown.to_string(),
+                count if count == errors => "the environment".into(),
+                _ => format!("{shown} and the environment"),
+            };
+            bail!("{} in {place}", counted(errors, "problem"))
         }
     }
+}
+
+fn is_of_variable(problem: &Problem) -> bool {
+    problem.what.starts_with(PREFIX)
+}
+
+/// The variables that are ours, in the order of their names.
+fn variables() -> Vec<Variable> {
+    let ours = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+        Some(Variable { name, value: value.into_string().ok() })
+    });
+    let mut variables: Vec<Variable> = ours.collect();
+    variables.sort_by(|one, other| one.name.cmp(&other.name));
+    variables
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

@@ -78,6 +78,8 @@ impl Asking {
         }
         self.key = snapshot.key;
         let mut outsides = snapshot.upstream_targets();
+        // Nothing has to be asked about a name that has a stand-in.
+        outsides.all.retain(|outside| snapshot.settings.stand_ins.of(outside).is_none());
         let mut line = String::new();
         if self.resolvers.is_none() && !outsides.all.is_empty() {
             let mut names: Vec<_> = outsides.all.iter().map(|one| one.name.without_dot()).collect();

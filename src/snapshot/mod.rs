@@ -18,6 +18,7 @@ mod meaning;
 mod part;
 pub mod rate_limit;
 pub mod settings;
+pub mod stand_in;
 pub mod upstream;
 pub mod zones;
 
@@ -100,6 +101,7 @@ impl Snapshot {
             healthy,
             vpcs: Arc::new(vpcs),
         }
+        .with_stand_ins()
     }
 
     /// A snapshot of zones as they were read, for tools and tests; problems of meaning go to `problems`.
@@ -134,7 +136,8 @@ impl Snapshot {
         });
         let policies = policies.collect();
         let healthy = Healthy::fold(&zones, &self.verdicts, &self.key);
-        Some(Snapshot { zones: Arc::new(zones), policies, healthy, ..self.clone() })
+        let snapshot = Snapshot { zones: Arc::new(zones), policies, healthy, ..self.clone() };
+        Some(snapshot.with_stand_ins())
     }
 
     /// The same with other verdicts: zones, policies and geography are shared, and who is healthy in groups that go by
@@ -153,7 +156,9 @@ impl Snapshot {
 
     /// The same with other settings that change no rendered byte (cookies' secrets, say).
     pub fn with_settings(&self, settings: Arc<Settings>) -> Snapshot {
-        Snapshot { settings, ..self.clone() }
+        let same = settings.stand_ins == self.settings.stand_ins;
+        let snapshot = Snapshot { settings, ..self.clone() };
+        if same { snapshot } else { snapshot.with_stand_ins() }
     }
 
     /// The groups that choose among other members than in `before`, a snapshot of the same zones, with their names.

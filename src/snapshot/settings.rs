@@ -1,11 +1,13 @@
 //! The settings an answer depends on: how one profile differs from another, each difference by itself.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::access::Access;
 use super::rate_limit::RateLimit;
+use super::stand_in::StandIns;
 use crate::policy::Unlisted;
 use crate::wire::cookie::Secrets;
 
@@ -58,6 +60,8 @@ pub struct Settings {
     pub geoproximity_formula: GeoproximityFormula,
     /// Who answers a client whose longest CIDR block is in a location without a record.
     pub unlisted_location: Unlisted,
+    /// What a lab answers in place of names outside.
+    pub stand_ins: Arc<StandIns>,
 }
 
 /// What a query for ANY gets.
@@ -124,6 +128,7 @@ impl Settings {
             tls_keepalive: Some(300),
             geoproximity_formula: GeoproximityFormula::Of2026,
             unlisted_location: Unlisted::ToDefault,
+            stand_ins: Arc::default(),
         }
     }
 

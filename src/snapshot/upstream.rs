@@ -78,7 +78,17 @@ struct Slot {
 struct Entry {
     outside: Outside,
     said: Arc<Said>,
-    stale: bool,
+    standing: Standing,
+}
+
+/// What the word on a name outside is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    Fresh,
+    /// It has outlived its TTL.
+    Stale,
+    /// No resolver said it: the settings name it for a lab.
+    StandIn,
 }
 
 /// An entry by its number.
@@ -104,8 +114,8 @@ impl Default for Upstream {
 }
 
 impl Upstream {
-    pub fn new(key: HashKey, said: impl Iterator<Item = (Outside, Arc<Said>, bool)>) -> Upstream {
-        let entries: Box<[Entry]> = said.map(|(outside, said, stale)| Entry { outside, said, stale }).collect();
+    pub fn new(key: HashKey, said: impl Iterator<Item = (Outside, Arc<Said>, Standing)>) -> Upstream {
+        let entries: Box<[Entry]> = said.map(|(outside, said, standing)| Entry { outside, said, standing }).collect();
         let length = if entries.is_empty() { 0 } else { entries.len() * 3 / 2 + 1 };
         let mut slots = vec![Slot::default(); length].into_boxed_slice();
         for (number, entry) in (1..).zip(&entries) {
@@ -121,20 +131,40 @@ impl Upstream {
 
     /// What was said of a name in lower case.
     pub fn heard(&self, name: &[u8], rtype: Type) -> Heard {
+        let Some((number, entry)) = self.entry(name, rtype) else { return Heard::Unknown };
+        match entry.said.stored {
+            None => Heard::NoData,
+            Some(_) => Heard::Set { at: OutsideAt(number), stale: entry.standing == Standing::Stale },
+        }
+    }
+
+    /// Whether a stand-in of the settings answers for a name in lower case.
+    pub fn is_stand_in(&self, name: &[u8], rtype: Type) -> bool {
+        self.entry(name, rtype).is_some_and(|(_, entry)| entry.standing == Standing::StandIn)
+    }
+
+    pub fn has_stand_ins(&self) -> bool {
+        self.entries.iter().any(|entry| entry.standing == Standing::StandIn)
+    }
+
+    /// What resolvers said.
+    pub(super) fn heard_of(&self) -> impl Iterator<Item = (Outside, Arc<Said>, Standing)> {
+        let heard = self.entries.iter().filter(|entry| entry.standing != Standing::StandIn);
+        heard.map(|entry| (entry.outside.clone(), entry.said.clone(), entry.standing))
+    }
+
+    fn entry(&self, name: &[u8], rtype: Type) -> Option<(u32, &Entry)> {
         if self.slots.is_empty() {
-            return Heard::Unknown;
+            return None;
         }
         let hash = hash_of(&self.key, name, rtype);
         let mut index = home(hash, self.slots.len());
         loop {
             let slot = self.slots[index];
-            let Some(number) = slot.entry.checked_sub(1) else { return Heard::Unknown };
+            let number = slot.entry.checked_sub(1)?;
             let entry = &self.entries[number as usize];
             if slot.tag == hash as u32 && entry.outside.rtype == rtype && entry.outside.name.wire() == name {
-                return match entry.said.stored {
-                    None => Heard::NoData,
-                    Some(_) => Heard::Set { at: OutsideAt(number), stale: entry.stale },
-                };
+                return Some((number, entry));
             }
             index = if index + 1 == self.slots.len() { 0 } else { index + 1 };
         }
@@ -190,7 +220,7 @@ impl Snapshot {
 
     /// The same with other knowledge of names outside.
     pub fn with_upstream(&self, upstream: Arc<Upstream>) -> Snapshot {
-        Snapshot { upstream, ..self.clone() }
+        Snapshot { upstream, ..self.clone() }.with_stand_ins()
     }
 }
 
@@ -213,7 +243,8 @@ mod tests {
                     0 => Said::nothing(),
                     _ => Said::records(outside, 60, &[vec![192, 0, 2, number as u8]]),
                 };
-                (outside.clone(), Arc::new(said), number % 2 == 0)
+                let standing = if number % 2 == 0 { Standing::Stale } else { Standing::Fresh };
+                (outside.clone(), Arc::new(said), standing)
             });
             let table = Upstream::new(HashKey::new([7; 4]), table);
             assert_eq!(table.len(), all.len());

@@ -170,6 +170,10 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
             let text = format!("{target} is in no zone here: what a resolver says of it is the answer");
             ("upstream", text, json!({ "target": target.to_string() }))
         }
+        Step::StandIn { target, pattern } => {
+            let text = format!("{target} is in no zone here: the stand-in {pattern} of the settings is the answer");
+            ("stand-in", text, json!({ "target": target.to_string(), "pattern": &**pattern }))
+        }
         Step::TooManyAliases { levels } => {
             ("too-deep", format!("no more than {levels} levels of alias are followed"), json!({ "levels": levels }))
         }

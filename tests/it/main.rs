@@ -20,6 +20,7 @@ mod fuzz;
 mod geography;
 mod hardships;
 mod kill;
+mod lab;
 mod limits;
 mod loads;
 mod message;

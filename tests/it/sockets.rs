@@ -45,7 +45,11 @@ impl Server {
         // It may become another user, who has to get in.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("an open folder");
         let mut command = program(folder.path());
-        command.args(["serve", "--workers", "2"]).args(arguments).envs(environment.iter().copied());
+        command.arg("serve").args(arguments).envs(environment.iter().copied());
+        // A seed means one worker.
+        if !arguments.contains(&"--seed") {
+            command.args(["--workers", "2"]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
         let lines = BufReader::new(child.stderr.take().expect("its stderr")).lines();
         let (sender, log) = mpsc::channel();
@@ -63,7 +67,7 @@ impl Server {
     }
 
     /// The next line of the log that holds this.
-    fn said(&self, what: &str) -> String {
+    pub fn said(&self, what: &str) -> String {
         let log = self.log.lock().expect("the log");
         let begin = Instant::now();
         loop {
@@ -81,7 +85,7 @@ impl Server {
         line.rsplit("admin port on ").next().expect("an address").trim().to_string()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill").success());
     }
@@ -167,6 +171,22 @@ pub fn ask_udp_for(server: SocketAddr, name: &str) -> (u8, Option<[u8; 4]>) {
     let (length, from) = client.recv_from(&mut reply).expect("a reply");
     assert_eq!(from, server);
     read_reply(&reply[..length], 7)
+}
+
+/// The whole reply.
+pub fn answer_udp(server: SocketAddr, name: &str) -> Vec<u8> {
+    let client = client(server);
+    client.send_to(&query(name, 7), server).expect("sent");
+    let mut reply = [0; 512];
+    let (length, _) = client.recv_from(&mut reply).expect("a reply");
+    reply[..length].to_vec()
+}
+
+/// The whole reply.
+pub fn ask_tcp(server: SocketAddr, name: &str) -> Vec<u8> {
+    let mut client = connect(server);
+    client.write_all(&framed(&query(name, 7))).expect("sent");
+    read_framed(&mut client)
 }
 
 fn framed(message: &[u8]) -> Vec<u8> {

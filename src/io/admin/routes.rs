@@ -19,6 +19,9 @@ const OPENAPI: &str = include_str!("openapi.json");
 /// Where many observations are posted at once.
 pub(super) const OBSERVATIONS: &str = "/observations";
 
+/// Whether the first load has ended; before, `waiting` answers.
+pub(super) const READY: &str = "/ready";
+
 /// Observations in one request; ours.
 const OBSERVATIONS_MAX: usize = 1000;
 
@@ -130,6 +133,7 @@ pub(super) const ROUTES: &[(Method, &str, Answer)] = &[
     }),
     (Method::GET, "/explain", |admin, asked| Ok(Reply::json(&admin.explain(&fields(asked.query)?)?))),
     (Method::GET, "/odds", |admin, asked| Ok(Reply::json(&admin.odds(&fields(asked.query)?)?))),
+    (Method::GET, READY, |_, _| Ok(Reply::json(&json!({ "ready": true })))),
     (Method::GET, "/metrics", |admin, _| Ok(metrics::reply(admin))),
     (Method::GET, "/openapi.json", |_, _| Ok(Reply { body: OPENAPI.into(), ..Reply::json(&json!(null)) })),
 ];

@@ -15,6 +15,7 @@ use super::under_way::UnderWay;
 use super::{Doors, doq, h3, https, quic, tls};
 use crate::config;
 use crate::config::TcpLimits;
+use crate::config::address::has_twin;
 use crate::io::accept::Entrance;
 use crate::io::bind::{self, Wanted};
 use crate::io::crowd::Crowd;
@@ -112,7 +113,13 @@ impl Sockets {
         for (door, addresses, wanted) in streams {
             for address in addresses {
                 let bound = tcp::bind(*address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-                let (address, listener) = bound.map_err(|error| bind::refusal(*address, &wanted, &error))?;
+                let (address, listener) = match bound {
+                    Err(error) if has_twin(address, addresses) && bind::is_missing(&error) => {
+                        bind::no_ipv6(address);
+                        continue;
+                    }
+                    bound => bound.map_err(|error| bind::refusal(*address, &wanted, &error))?,
+                };
                 if door == Door::Tls { &mut sockets.tls } else { &mut sockets.https }.push(listener);
                 sockets.addresses.push((door, address));
             }
@@ -124,7 +131,13 @@ impl Sockets {
         for (door, addresses, wanted) in datagrams {
             for address in addresses {
                 let bound = udp::bind_alone(*address).and_then(|socket| Ok((socket.local_addr()?, socket)));
-                let (address, socket) = bound.map_err(|error| bind::refusal(*address, &wanted, &error))?;
+                let (address, socket) = match bound {
+                    Err(error) if has_twin(address, addresses) && bind::is_missing(&error) => {
+                        bind::no_ipv6(address);
+                        continue;
+                    }
+                    bound => bound.map_err(|error| bind::refusal(*address, &wanted, &error))?,
+                };
                 if door == Door::Quic { &mut sockets.quic } else { &mut sockets.h3 }.push(socket);
                 sockets.addresses.push((door, address));
             }
