@@ -149,7 +149,7 @@ fn shipped(file: &str) -> GeoFile {
 }
 
 fn geography() -> Geography {
-    let files = ["iptoasn-country.mmdb", "places.csv", "regions.csv", "latency.csv"];
+    let files = ["countries.ranges", "places.csv", "regions.csv", "latency.csv"];
     Geography::build(files.map(shipped).into()).0
 }
 
@@ -158,12 +158,12 @@ fn clients() -> Vec<IpAddr> {
     (0..TURNS).map(|_| Ipv4Addr::from_bits(dice.roll(0xe000_0000)).into()).collect()
 }
 
-/// Walking the shipped country database and laying out its ranges.
+/// Reading the shipped database of countries and laying out its ranges.
 #[divan::bench(sample_count = 10)]
 fn read_a_database(bencher: Bencher) {
-    let size = shipped("iptoasn-country.mmdb").bytes.len();
+    let size = shipped("countries.ranges").bytes.len();
     let build = |file| black_box(Geography::build(vec![file]).0.places());
-    bencher.counter(BytesCount::new(size)).with_inputs(|| shipped("iptoasn-country.mmdb")).bench_local_values(build);
+    bencher.counter(BytesCount::new(size)).with_inputs(|| shipped("countries.ranges")).bench_local_values(build);
 }
 
 #[divan::bench]

@@ -6,6 +6,7 @@ use clap::Args;
 
 use fingerpost::config::Config;
 use fingerpost::io::bind;
+use fingerpost::io::clock;
 use fingerpost::io::doors::certificate::{Certificate, Files};
 use fingerpost::io::doors::open::with_lab_ports;
 use fingerpost::io::load::Loader;
@@ -43,6 +44,7 @@ impl Check {
         let mut loaded = Loader::new(folders, config.limits, config.settings.clone())?.load()?;
         loaded.problems.append(config.regrets.due(&loaded.snapshot, &listeners(&config)));
         loaded.problems = loaded.problems.without_consequences();
+        anstream::eprintln!("{}", loaded.snapshot.geography.summary(clock::unix_millis() / 1000));
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
         report(self.format, &loaded.problems, loaded.zones, loaded.records)?;
         Ok(if errors > 0 || self.strict && warnings > 0 { FOUND_WRONG } else { FINE })

@@ -88,7 +88,7 @@ struct Common {
     /// Folder of zones [default: zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
-    /// Folder of geography [default: geo, if it is there]
+    /// Folder of geography [default: geo, if it is there, or else the geography that is built in]
     #[arg(long, value_name = "DIR")]
     geo: Option<PathBuf>,
 }

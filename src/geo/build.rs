@@ -7,13 +7,15 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::csv::{Cell, File};
-use super::geography::{Gazetteer, Geography, STANDS_IN, SourceRow, order};
+use super::database::{Database, Found};
+use super::geography::{DatabaseFile, Gazetteer, Geography, STANDS_IN, SourceRow, order};
 use super::latency::{From, Latencies, NetworkRows, Rows, estimate};
 use super::mmdb;
 use super::place::{Place, PlaceId, Spot};
+use super::ranges;
 use super::region::{REGIONS_MAX, Region, RegionId, is_local_zone};
 use super::rows::{self, FromText, LatencyRow, PlaceRow, Whereabouts};
-use super::table::{Key, Table, flatten, overlay};
+use super::table::{Key, Ranges, Table, flatten, overlay};
 use crate::model::Id;
 use crate::problem::{At, Problem, Problems};
 
@@ -28,6 +30,12 @@ pub struct GeoFile {
     pub bytes: Vec<u8>,
 }
 
+/// A file that is read.
+struct Bytes<'b> {
+    name: Arc<str>,
+    bytes: &'b [u8],
+}
+
 /// What the layers say of a range: a place of the gazetteer, how much that tells, and what it is known from.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Known {
@@ -38,57 +46,109 @@ struct Known {
 
 const NOTHING: Known = Known { place: PlaceId::UNKNOWN, detail: 0, source: 0 };
 
-/// The layers of one address family.
+/// The layers of one address family. Numbers are those of `Build::known`.
 struct Layers<K> {
-    databases: Vec<(K, Known)>,
-    places: Vec<(K, u8, Option<Known>)>,
+    databases: Ranges<K>,
+    places: Vec<(K, u8, Option<u32>)>,
     latencies: Vec<(K, u8, Option<u32>)>,
+}
+
+/// All layers of one address family as one.
+struct Settled<K> {
+    table: Table<K>,
+    sources: Ranges<K>,
+    /// The number of ranges that have a place.
+    networks: usize,
 }
 
 impl<K: Key> Layers<K> {
     fn new() -> Layers<K> {
-        Layers { databases: vec![(K::FIRST, NOTHING)], places: Vec::new(), latencies: Vec::new() }
+        Layers { databases: Ranges::new(), places: Vec::new(), latencies: Vec::new() }
     }
 
-    /// Lays a database over those before: it is believed where it tells more.
-    fn add_database(&mut self, ranges: &[(K, Option<u32>)], known: &[Known]) {
-        self.databases =
-            overlay(&self.databases, ranges, |&below, above| match above.and_then(|index| known.get(index as usize)) {
-                Some(&above) if above.detail > below.detail => above,
-                _ => below,
-            });
-    }
-
-    /// All layers as one: a place's number, and a source's, for each range.
-    fn settle(self, gazetteer: &mut Gazetteer) -> (Table<K>, Box<[u32]>) {
-        let places = flatten(self.places, None);
-        let known = overlay(&self.databases, &places, |&below, above| above.unwrap_or(below));
-        let latencies = flatten(self.latencies, None);
-        let settled = overlay(&known, &latencies, |known, &measured| {
-            let place = match measured {
-                Some(_) => gazetteer.number(Place { measured, ..gazetteer.places[known.place.index()] }),
-                None => known.place,
-            };
-            (place.0, known.source)
+    /// Lays a database over those before: it is believed where it tells more. The first of its answers has the number
+    /// `first` and 1.
+    fn add_database(&mut self, ranges: Ranges<K>, first: u32, known: &[Known]) {
+        if first == 0 {
+            self.databases = ranges;
+            return;
+        }
+        let detail = |number: u32| known.get(number as usize).map_or(0, |known| known.detail);
+        self.databases = self.databases.overlay(&ranges, |below, above| match above {
+            0 => below,
+            above if detail(first + above) > detail(below) => first + above,
+            _ => below,
         });
-        let sources = settled.iter().map(|(_, (_, source))| *source).collect();
-        (Table::new(settled.into_iter().map(|(start, (place, _))| (start, place)).collect()), sources)
+    }
+
+    /// All layers as one: a place's number, and a source's, for each range. Most ranges are those of a database alone;
+    /// `places.csv` and `latency.csv` have few.
+    fn settle(self, known: &[Known], gazetteer: &mut Gazetteer) -> Settled<K> {
+        let files =
+            overlay(&flatten(self.places, None), &flatten(self.latencies, None), |&row, &measured| (row, measured));
+        let mut places = Ranges::with_room(self.databases.len() + 2 * files.len());
+        let mut sources = Ranges::new();
+        let mut at = 0;
+        for (number, &(start, (row, measured))) in files.iter().enumerate() {
+            let mut settle = |start: K, number: u32| {
+                let Known { place, source, .. } = known.get(number as usize).copied().unwrap_or(NOTHING);
+                let place = match measured {
+                    Some(_) => gazetteer.number(Place { measured, ..gazetteer.places[place.index()] }),
+                    None => place,
+                };
+                places.push(start, place.0);
+                sources.push(start, source);
+            };
+            at = self.databases.find(at, start);
+            settle(start, row.unwrap_or_else(|| self.databases.number(at)));
+            let end = files.get(number + 1).map(|&(next, _)| next);
+            if row.is_none() {
+                let within = self.databases.from(at + 1).take_while(|&(start, _)| end.is_none_or(|end| start < end));
+                within.for_each(|(start, number)| settle(start, number));
+            }
+        }
+        let networks = places.from(0).filter(|&(_, place)| place != PlaceId::UNKNOWN.0).count();
+        Settled { table: Table::of(places), sources, networks }
     }
 }
 
+/// The files of the shipped geography, which are part of the program. It comes from `geo/` of the sources.
+const SHIPPED: [(&str, &[u8]); 4] = [
+    ("built-in geo/countries.ranges", include_bytes!("../../geo/countries.ranges")),
+    ("built-in geo/latency.csv", include_bytes!("../../geo/latency.csv")),
+    ("built-in geo/places.csv", include_bytes!("../../geo/places.csv")),
+    ("built-in geo/regions.csv", include_bytes!("../../geo/regions.csv")),
+];
+
 impl Geography {
-    /// Reads a folder's files: `places.csv`, `regions.csv`, `latency.csv` and every `*.mmdb`; others are none of ours.
-    /// What is wrong is said, and the rest is used.
-    pub fn build(mut files: Vec<GeoFile>) -> (Geography, Problems) {
+    /// Reads a folder's files: `places.csv`, `regions.csv`, `latency.csv` and every `*.mmdb` and `*.ranges`; others are
+    /// none of ours. What is wrong is said, and the rest is used.
+    pub fn build(files: Vec<GeoFile>) -> (Geography, Problems) {
+        let mut files: Vec<Bytes<'_>> =
+            files.iter().map(|file| Bytes { name: file.name.clone(), bytes: &file.bytes }).collect();
         files.sort_by(|a, b| a.name.cmp(&b.name));
+        Geography::of(&files)
+    }
+
+    /// The geography that is part of the program.
+    pub fn shipped() -> (Geography, Problems) {
+        Geography::of(&SHIPPED.map(|(name, bytes)| Bytes { name: name.into(), bytes }))
+    }
+
+    fn of(files: &[Bytes<'_>]) -> (Geography, Problems) {
         let mut build = Build::new();
-        let named = |name: &'static str| move |file: &&GeoFile| base(&file.name).eq_ignore_ascii_case(name);
+        let named = |name: &'static str| move |file: &&Bytes<'_>| base(&file.name).eq_ignore_ascii_case(name);
         build.regions(files.iter().find(named("regions.csv")));
         if let Some(file) = files.iter().find(named("latency.csv")) {
             build.latencies(file);
         }
-        for file in files.iter().filter(|file| base(&file.name).to_ascii_lowercase().ends_with(".mmdb")) {
-            build.database(file);
+        for file in files {
+            let name = base(&file.name).to_ascii_lowercase();
+            if name.ends_with(".mmdb") {
+                build.database(file, mmdb::read);
+            } else if name.ends_with(".ranges") {
+                build.database(file, ranges::read);
+            }
         }
         if let Some(file) = files.iter().find(named("places.csv")) {
             build.places(file);
@@ -107,6 +167,9 @@ struct Build {
     region_places: Vec<PlaceId>,
     gazetteer: Gazetteer,
     sources: Vec<SourceRow>,
+    databases: Vec<DatabaseFile>,
+    /// What ranges have the numbers of. The first is nothing.
+    known: Vec<Known>,
     v4: Layers<u32>,
     v6: Layers<u128>,
     latencies: Latencies,
@@ -121,6 +184,8 @@ impl Build {
             region_places: Vec::new(),
             gazetteer: Gazetteer::new(),
             sources: Vec::new(),
+            databases: Vec::new(),
+            known: vec![NOTHING],
             v4: Layers::new(),
             v6: Layers::new(),
             latencies: Latencies::default(),
@@ -129,10 +194,10 @@ impl Build {
     }
 
     /// A file's regions beside the shipped ones, and before them where both name one.
-    fn regions(&mut self, file: Option<&GeoFile>) {
+    fn regions(&mut self, file: Option<&Bytes<'_>>) {
         let mut all: BTreeMap<Id, Region> = BTreeMap::new();
         let shipped = Arc::from("regions.csv");
-        let files = [Some((&shipped, SHIPPED_REGIONS.as_bytes())), file.map(|file| (&file.name, &file.bytes[..]))];
+        let files = [Some((&shipped, SHIPPED_REGIONS.as_bytes())), file.map(|file| (&file.name, file.bytes))];
         for (name, bytes) in files.into_iter().flatten() {
             let mut file = File { name: name.clone(), problems: &mut self.problems };
             let mut lines: HashMap<Id, u32> = HashMap::new();
@@ -173,10 +238,10 @@ impl Build {
         u8::try_from(found).ok().map(RegionId)
     }
 
-    fn latencies(&mut self, file: &GeoFile) {
+    fn latencies(&mut self, file: &Bytes<'_>) {
         self.latency_file = file.name.clone();
         let mut csv = File { name: file.name.clone(), problems: &mut self.problems };
-        let rows = rows::latencies(&mut csv, &file.bytes);
+        let rows = rows::latencies(&mut csv, file.bytes);
         for LatencyRow { line, from, region: name, milliseconds } in rows {
             let Some(region) = self.region_named(&name) else {
                 self.unknown_region(&file.name, line, &name, "the row is left out");
@@ -240,24 +305,25 @@ impl Build {
         }
     }
 
-    fn database(&mut self, file: &GeoFile) {
-        let database = match mmdb::read(&file.name, &file.bytes) {
+    fn database(&mut self, file: &Bytes<'_>, read: impl FnOnce(&Arc<str>, &[u8]) -> Result<Database, Box<Problem>>) {
+        let Database { found, v4, v6, built, title } = match read(&file.name, file.bytes) {
             Ok(database) => database,
             Err(problem) => return self.problems.push(*problem),
         };
+        self.databases.push(DatabaseFile { file: file.name.clone(), built, title });
         let source = self.source(&file.name, 0);
-        let known: Vec<Known> = database
-            .found
-            .iter()
-            .map(|found| Known { place: self.number(found.whereabouts, None), detail: found.detail, source })
-            .collect();
-        self.v4.add_database(&database.v4, &known);
-        self.v6.add_database(&database.v6, &known);
+        let first = self.known.len() as u32 - 1;
+        for Found { whereabouts, detail } in found {
+            let place = self.number(whereabouts, None);
+            self.known.push(Known { place, detail, source });
+        }
+        self.v4.add_database(v4, first, &self.known);
+        self.v6.add_database(v6, first, &self.known);
     }
 
-    fn places(&mut self, file: &GeoFile) {
+    fn places(&mut self, file: &Bytes<'_>) {
         let mut csv = File { name: file.name.clone(), problems: &mut self.problems };
-        let rows = rows::places(&mut csv, &file.bytes);
+        let rows = rows::places(&mut csv, file.bytes);
         let mut lines: HashMap<IpNet, u32> = HashMap::new();
         for PlaceRow { line, network, whereabouts, region } in rows {
             if let Some(before) = lines.insert(network, line) {
@@ -273,7 +339,9 @@ impl Build {
                 found
             });
             let place = self.number(whereabouts, region);
-            let known = Some(Known { place, detail: u8::MAX, source: self.source(&file.name, line) });
+            let source = self.source(&file.name, line);
+            let known = Some(self.known.len() as u32);
+            self.known.push(Known { place, detail: u8::MAX, source });
             match network {
                 IpNet::V4(net) => self.v4.places.push((net.network().to_bits(), net.prefix_len(), known)),
                 IpNet::V6(net) => self.v6.places.push((net.network().to_bits(), net.prefix_len(), known)),
@@ -298,19 +366,19 @@ impl Build {
     }
 
     fn finish(mut self) -> (Geography, Problems) {
-        let (v4, v4_sources) = self.v4.settle(&mut self.gazetteer);
-        let (v6, v6_sources) = self.v6.settle(&mut self.gazetteer);
+        let v4 = self.v4.settle(&self.known, &mut self.gazetteer);
+        let v6 = self.v6.settle(&self.known, &mut self.gazetteer);
         let places = self.gazetteer.places;
         let spot = |place: &Place| place.coordinates.unwrap_or(STANDS_IN).spot();
         let spots: Vec<Spot> = places.iter().map(spot).collect();
         let ranked = self.regions.iter().take_while(|region| !is_local_zone(&region.name)).count();
         let ranks = ranks(&places, &spots, &self.regions[..ranked], &self.latencies);
-        let Build { problems, regions, region_places, sources, latencies, latency_file, .. } = self;
+        let Build { problems, regions, region_places, sources, databases, latencies, latency_file, .. } = self;
         let geography = Geography {
-            v4,
-            v6,
-            v4_sources,
-            v6_sources,
+            v4: v4.table,
+            v6: v6.table,
+            v4_sources: v4.sources,
+            v6_sources: v6.sources,
             places,
             spots,
             ranks,
@@ -320,6 +388,9 @@ impl Build {
             latencies,
             latency_file,
             sources,
+            databases,
+            networks: v4.networks + v6.networks,
+            folder: None,
         };
         (geography, problems)
     }
@@ -332,8 +403,10 @@ fn ranks(places: &[Place], spots: &[Spot], regions: &[Region], latencies: &Laten
     let mut order: Vec<(f64, u8)> = Vec::with_capacity(regions.len());
     for ((place, spot), ranks) in places.iter().zip(spots).zip(ranks.chunks_mut(regions.len().max(1))) {
         order.clear();
+        let rows: Vec<&Rows> = latencies.rows(place).collect();
         order.extend((0..).zip(&region_spots).map(|(region, &region_spot)| {
-            let measured = latencies.of(place, RegionId(region)).map(|(milliseconds, _)| f64::from(milliseconds));
+            let measured = rows.iter().find_map(|rows| rows.get(usize::from(region)).copied().flatten());
+            let measured = measured.map(|(milliseconds, _)| f64::from(milliseconds));
             (measured.unwrap_or_else(|| estimate(spot.kilometres(region_spot))), region)
         }));
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

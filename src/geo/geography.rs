@@ -8,20 +8,23 @@ use std::sync::Arc;
 use super::latency::{Latencies, Latency, Measured, estimate};
 use super::place::{Coordinates, Place, PlaceId, Spot};
 use super::region::{Region, RegionId, is_local_zone};
-use super::table::Table;
+use super::table::{Key, Ranges, Table};
 use crate::model::Id;
 
 /// Where a client counts as standing when nobody knows: Route 53 tests answers from a resolver in us-east-1 when it
 /// isn't told where from, so we take that. It settles latency and geoproximity, which have no default record.
 pub const STANDS_IN: Coordinates = Coordinates::known(38.95, -77.45);
 
+/// The origin of a geography whose files are part of the program.
+const BUILT_IN: &str = "built in";
+
 #[derive(Debug)]
 pub struct Geography {
     pub(super) v4: Table<u32>,
     pub(super) v6: Table<u128>,
-    /// For each range, what it is known from: a number of `sources` and 1, or 0 for nothing.
-    pub(super) v4_sources: Box<[u32]>,
-    pub(super) v6_sources: Box<[u32]>,
+    /// The sources of addresses: a number of `sources` and 1, or 0 for none. Their ranges are not those of the tables.
+    pub(super) v4_sources: Ranges<u32>,
+    pub(super) v6_sources: Ranges<u128>,
     pub(super) places: Vec<Place>,
     pub(super) spots: Vec<Spot>,
     /// For each place, the rank of each region by latency, the nearest being 0.
@@ -32,6 +35,22 @@ pub struct Geography {
     pub(super) latencies: Latencies,
     pub(super) latency_file: Arc<str>,
     pub(super) sources: Vec<SourceRow>,
+    /// In the order of their files' names.
+    pub(super) databases: Vec<DatabaseFile>,
+    /// The number of ranges that have a place.
+    pub(super) networks: usize,
+    /// The folder of its files; none for the geography that is built in.
+    pub(super) folder: Option<Arc<str>>,
+}
+
+/// A database that was loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatabaseFile {
+    pub file: Arc<str>,
+    /// When it was made, in seconds since 1970. 0 if the file does not say.
+    pub built: u64,
+    /// Its authors and its licence, if the file names them.
+    pub title: Option<String>,
 }
 
 /// What a range's place is known from.
@@ -61,8 +80,8 @@ impl Geography {
         Geography {
             v4: Table::new(Vec::new()),
             v6: Table::new(Vec::new()),
-            v4_sources: Box::default(),
-            v6_sources: Box::default(),
+            v4_sources: Ranges::new(),
+            v6_sources: Ranges::new(),
             places: vec![Place::default()],
             spots: vec![STANDS_IN.spot()],
             ranks: Vec::new(),
@@ -72,7 +91,30 @@ impl Geography {
             latencies: Latencies::default(),
             latency_file: Arc::from("latency.csv"),
             sources: Vec::new(),
+            databases: Vec::new(),
+            networks: 0,
+            folder: None,
         }
+    }
+
+    /// The same, with the folder that its files were read from.
+    pub fn of_folder(self, folder: &str) -> Geography {
+        Geography { folder: Some(folder.into()), ..self }
+    }
+
+    /// The folder of its files, or `built in`.
+    pub fn origin(&self) -> &str {
+        self.folder.as_deref().unwrap_or(BUILT_IN)
+    }
+
+    /// The number of ranges of addresses, IPv4 and IPv6, that have a place.
+    pub fn networks(&self) -> usize {
+        self.networks
+    }
+
+    /// The databases that were loaded, in the order of their files' names.
+    pub fn databases(&self) -> &[DatabaseFile] {
+        &self.databases
     }
 
     /// How many places there are: every `PlaceId` is below.
@@ -97,17 +139,15 @@ impl Geography {
     pub fn source(&self, address: IpAddr) -> Source {
         let (source, first, last) = match address {
             IpAddr::V4(address) => {
-                let range = self.v4.find(address.to_bits());
-                let (first, last) = self.v4.bounds(range);
-                (self.v4_sources.get(range), IpAddr::V4(first.into()), IpAddr::V4(last.into()))
+                let (source, first, last) = known_from(&self.v4, &self.v4_sources, address.to_bits());
+                (source, IpAddr::V4(first.into()), IpAddr::V4(last.into()))
             }
             IpAddr::V6(address) => {
-                let range = self.v6.find(address.to_bits());
-                let (first, last) = self.v6.bounds(range);
-                (self.v6_sources.get(range), IpAddr::V6(first.into()), IpAddr::V6(last.into()))
+                let (source, first, last) = known_from(&self.v6, &self.v6_sources, address.to_bits());
+                (source, IpAddr::V6(first.into()), IpAddr::V6(last.into()))
             }
         };
-        match source.and_then(|row| self.sources.get(row.checked_sub(1)? as usize)) {
+        match source.checked_sub(1).and_then(|row| self.sources.get(row as usize)) {
             None => Source::Nobody,
             Some(SourceRow { file, line: 0 }) => Source::Database { file: file.clone(), first, last },
             Some(SourceRow { file, line }) => Source::Row { file: file.clone(), line: *line },
@@ -177,6 +217,14 @@ impl Geography {
             None => Latency { milliseconds: estimate(self.spot(place).kilometres(spot)), measured: None },
         })
     }
+}
+
+/// The source of an address, and the range around it that has this source and one place.
+fn known_from<K: Key>(table: &Table<K>, sources: &Ranges<K>, address: K) -> (u32, K, K) {
+    let (first, last) = table.bounds(table.find(address));
+    let range = sources.find(0, address);
+    let (source_first, source_last) = sources.bounds(range);
+    (sources.number(range), first.max(source_first), last.min(source_last))
 }
 
 /// Regions first, then local zones, each by name.

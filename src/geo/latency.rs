@@ -68,19 +68,20 @@ pub(super) struct NetworkRows {
 /// country, the continent, the region the place is in.
 impl Latencies {
     pub fn of(&self, place: &Place, region: RegionId) -> Option<(f32, u32)> {
-        let mut network = place.measured;
-        while let Some(narrowest) = network.and_then(|number| self.networks.get(number as usize)) {
-            if let Some(found) = narrowest.rows.get(region.index()).copied().flatten() {
-                return Some(found);
-            }
-            network = narrowest.around;
-        }
-        froms(place).find_map(|from| self.by_from.get(&from)?.get(region.index()).copied().flatten())
+        self.rows(place).find_map(|rows| rows.get(region.index()).copied().flatten())
+    }
+
+    /// All rows about a place, in this order.
+    pub fn rows(&self, place: &Place) -> impl Iterator<Item = &Rows> {
+        let numbered = |number: u32| self.networks.get(number as usize);
+        let narrowest = place.measured.and_then(numbered);
+        let networks = std::iter::successors(narrowest, move |network| network.around.and_then(numbered));
+        networks.map(|network| &network.rows).chain(froms(place).filter_map(|from| self.by_from.get(&from)))
     }
 }
 
 /// What rows may be about a place, the most telling first.
-fn froms(place: &Place) -> impl Iterator<Item = From> {
+fn froms(place: &Place) -> impl Iterator<Item = From> + use<> {
     let subdivision = place.country.zip(place.subdivision).map(|(country, code)| From::Subdivision(country, code));
     let country = place.country.map(From::Country);
     let continent = place.continent.map(From::Continent);

@@ -12,9 +12,10 @@ use maxminddb::{LookupResult, PathElement, Reader};
 use serde::de::IgnoredAny;
 
 use super::countries;
+use super::database::{Database, Found};
 use super::place::{Code, Coordinates, code};
 use super::rows::Whereabouts;
-use super::table::push;
+use super::table::Ranges;
 use crate::problem::{At, Problem};
 
 /// Our limit on one database: GeoIP2 City is a twentieth of it.
@@ -22,24 +23,6 @@ pub const DATABASE_BYTES_MAX: usize = 2 << 30;
 
 /// A sound tree visits each node once; aliases of IPv4 inside IPv6 add a few. Our limit is this many times the nodes.
 const VISITS_PER_NODE_MAX: usize = 4;
-
-/// What a database says of a network.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Found {
-    pub whereabouts: Whereabouts,
-    /// How much that is: of two databases the one that tells more is believed.
-    pub detail: u8,
-}
-
-/// A database as ranges over all addresses.
-#[derive(Debug)]
-pub(super) struct Database {
-    /// Each different answer once.
-    pub found: Vec<Found>,
-    /// Indexes of `found`, and nothing where the database says nothing.
-    pub v4: Vec<(u32, Option<u32>)>,
-    pub v6: Vec<(u128, Option<u32>)>,
-}
 
 /// Reads a database, or says what is wrong with it.
 pub(super) fn read(file: &Arc<str>, bytes: &[u8]) -> Result<Database, Box<Problem>> {
@@ -64,7 +47,7 @@ struct Walk<'r> {
     visits_left: usize,
     found: Vec<Found>,
     /// Records of the tree that were decoded before.
-    decoded: HashMap<usize, Option<u32>>,
+    decoded: HashMap<usize, u32>,
 }
 
 /// A part of the tree still to be visited: the record, the bits that led to it, how many those are.
@@ -83,10 +66,9 @@ impl<'r> Walk<'r> {
             found: Vec::new(),
             decoded: HashMap::new(),
         };
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let (mut v4, mut v6) = (Ranges::new(), Ranges::new());
         if metadata.ip_version == 4 {
-            walk.tree((0, 0, 0), 32, None, |first, found| push(&mut v4, first as u32, found))?;
-            push(&mut v6, 0, None);
+            walk.tree((0, 0, 0), 32, None, |first, found| v4.push(first as u32, found))?;
         } else {
             // IPv4 addresses stand below ::/96.
             let mut below = (0, 0, 0);
@@ -95,10 +77,10 @@ impl<'r> Walk<'r> {
             }
             let root = below.0;
             let aliased = (root < nodes).then_some(root);
-            walk.tree((root, 0, 0), 32, None, |first, found| push(&mut v4, first as u32, found))?;
-            walk.tree((0, 0, 0), 128, aliased, |first, found| push(&mut v6, first, found))?;
+            walk.tree((root, 0, 0), 32, None, |first, found| v4.push(first as u32, found))?;
+            walk.tree((0, 0, 0), 128, aliased, |first, found| v6.push(first, found))?;
         }
-        Ok(Database { found: walk.found, v4, v6 })
+        Ok(Database { found: walk.found, v4, v6, built: metadata.build_epoch, title: None })
     }
 
     /// Visits the tree below a part, addresses in order. What leads to `aliased` again is left out.
@@ -107,14 +89,14 @@ impl<'r> Walk<'r> {
         root: Part,
         bits: u32,
         aliased: Option<usize>,
-        mut range: impl FnMut(u128, Option<u32>),
+        mut range: impl FnMut(u128, u32),
     ) -> Result<(), String> {
         let mut open = vec![root];
         while let Some((record, prefix, length)) = open.pop() {
             self.visits_left =
                 self.visits_left.checked_sub(1).ok_or("its search tree is folded into itself many times over")?;
             if Some(record) == aliased || record == self.nodes {
-                range(prefix, None);
+                range(prefix, 0);
             } else if record > self.nodes {
                 let found = self.decode(record, prefix, bits)?;
                 range(prefix, found);
@@ -142,8 +124,8 @@ impl<'r> Walk<'r> {
         })
     }
 
-    /// What the data say; each record of them is decoded once.
-    fn decode(&mut self, record: usize, prefix: u128, bits: u32) -> Result<Option<u32>, String> {
+    /// The number of what the data say, 0 where that is nothing. Each record of them is decoded once.
+    fn decode(&mut self, record: usize, prefix: u128, bits: u32) -> Result<u32, String> {
         if let Some(&known) = self.decoded.get(&record) {
             return Ok(known);
         }
@@ -157,9 +139,9 @@ impl<'r> Walk<'r> {
         let number = match found {
             Some(found) => {
                 self.found.push(found);
-                Some(self.found.len() as u32 - 1)
+                self.found.len() as u32
             }
-            None => None,
+            None => 0,
         };
         self.decoded.insert(record, number);
         Ok(number)
@@ -188,7 +170,12 @@ fn whereabouts(result: &Looked<'_>) -> Option<Found> {
     let has_region = subdivision.is_some()
         || text(result, &[Key("subdivisions"), Index(0), Key("iso_code")]).is_some()
         || text(result, &[Key("state1")]).is_some();
-    let told = [(has_region, 8), (coordinates.is_some(), 4), (country.is_some(), 2), (continent.is_some(), 1)];
+    let told = [
+        (has_region, Found::REGION),
+        (coordinates.is_some(), Found::COORDINATES),
+        (country.is_some(), Found::COUNTRY),
+        (continent.is_some(), Found::CONTINENT),
+    ];
     let detail = told.iter().filter(|(told, _)| *told).map(|(_, weight)| weight).sum();
     // A country's continent is Route 53's affair; the database's counts where it knows no country.
     let continent = continent.filter(|&code| country.is_none() && countries::is_continent(code));

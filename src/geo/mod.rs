@@ -7,8 +7,11 @@ pub mod csv;
 mod table;
 pub mod latency;
 mod rows;
-pub mod mmdb;
+mod database;
+mod mmdb;
+mod ranges;
 pub mod geography;
+mod summary;
 mod build;
 pub mod cidr_map;
 #[cfg(test)]
@@ -18,6 +21,6 @@ mod tests;
 
 pub use build::GeoFile;
 pub use cidr_map::CidrMap;
-pub use geography::{Geography, Source};
+pub use geography::{DatabaseFile, Geography, Source};
 pub use place::{Code, Coordinates, Place, PlaceId, Spot};
 pub use region::{Region, RegionId};

@@ -56,6 +56,87 @@ macro_rules! key {
 key!(u32);
 key!(u128);
 
+/// Ranges that follow each other without a gap, from the first address to the last: where each begins, and its number.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ranges<K> {
+    starts: Vec<K>,
+    numbers: Vec<u32>,
+}
+
+impl<K: Key> Ranges<K> {
+    /// One range, of number 0.
+    pub fn new() -> Ranges<K> {
+        Ranges::with_room(1)
+    }
+
+    /// The same, with memory for so many ranges.
+    pub fn with_room(ranges: usize) -> Ranges<K> {
+        let mut new = Ranges { starts: Vec::with_capacity(ranges + 1), numbers: Vec::with_capacity(ranges + 1) };
+        new.starts.push(K::FIRST);
+        new.numbers.push(0);
+        new
+    }
+
+    /// Begins a range, after all others; one that begins at the same address was empty, and one with the same number
+    /// goes on.
+    #[inline]
+    pub fn push(&mut self, start: K, number: u32) {
+        if self.starts.last() == Some(&start) {
+            self.starts.pop();
+            self.numbers.pop();
+        }
+        if self.numbers.last() != Some(&number) {
+            self.starts.push(start);
+            self.numbers.push(number);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The range at or after `from` that holds an address.
+    pub fn find(&self, from: usize, address: K) -> usize {
+        let later = self.starts.get(from + 1..).unwrap_or_default();
+        from + later.partition_point(|start| *start <= address)
+    }
+
+    pub fn number(&self, range: usize) -> u32 {
+        self.numbers.get(range).copied().unwrap_or(0)
+    }
+
+    /// First and last address of a range.
+    pub fn bounds(&self, range: usize) -> (K, K) {
+        let first = self.starts.get(range).copied().unwrap_or(K::FIRST);
+        (first, self.starts.get(range + 1).map_or(K::LAST, |next| next.before()))
+    }
+
+    /// Start and number of the ranges from one on.
+    pub fn from(&self, range: usize) -> impl Iterator<Item = (K, u32)> {
+        let starts = self.starts.get(range..).unwrap_or_default();
+        starts.iter().copied().zip(self.numbers.get(range..).unwrap_or_default().iter().copied())
+    }
+
+    /// Two coverings of all addresses laid over each other.
+    pub fn overlay(&self, above: &Ranges<K>, mut join: impl FnMut(u32, u32) -> u32) -> Ranges<K> {
+        let mut joined = Ranges::with_room(self.len().max(above.len()));
+        let (mut a, mut b) = (0, 0);
+        loop {
+            let start = self.bounds(a).0.max(above.bounds(b).0);
+            joined.push(start, join(self.number(a), above.number(b)));
+            match (self.starts.get(a + 1), above.starts.get(b + 1)) {
+                (None, None) => return joined,
+                (Some(_), None) => a += 1,
+                (None, Some(_)) => b += 1,
+                (Some(next), Some(other)) => {
+                    a += usize::from(next <= other);
+                    b += usize::from(other <= next);
+                }
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Table<K> {
     starts: Box<[K]>,
@@ -67,11 +148,13 @@ pub(super) struct Table<K> {
 
 impl<K: Key> Table<K> {
     /// Of ranges in order. Addresses before the first of them have number 0.
-    pub fn new(mut ranges: Vec<(K, u32)>) -> Table<K> {
-        if ranges.first().is_none_or(|(start, _)| *start != K::FIRST) {
-            ranges.insert(0, (K::FIRST, 0));
-        }
-        let starts: Box<[K]> = ranges.iter().map(|(start, _)| *start).collect();
+    pub fn new(ranges: Vec<(K, u32)>) -> Table<K> {
+        let mut all = Ranges::with_room(ranges.len());
+        ranges.into_iter().for_each(|(start, number)| all.push(start, number));
+        Table::of(all)
+    }
+
+    pub fn of(Ranges { starts, numbers }: Ranges<K>) -> Table<K> {
         let bits = starts.len().ilog2().clamp(1, INDEX_BITS_MAX);
         let shift = K::BITS - bits;
         let mut index = vec![0; (1 << bits) + 1];
@@ -85,7 +168,7 @@ impl<K: Key> Table<K> {
             filled = filled.max(bucket);
         }
         index[filled..].fill(starts.len() as u32 - 1);
-        Table { starts, numbers: ranges.iter().map(|(_, number)| *number).collect(), index: index.into(), shift }
+        Table { starts: starts.into(), numbers: numbers.into(), index: index.into(), shift }
     }
 
     pub fn len(&self) -> usize {

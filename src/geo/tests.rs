@@ -290,7 +290,7 @@ fn the_shipped_folder_is_sound() {
         ("places.csv", include_bytes!("../../geo/places.csv")),
         ("regions.csv", include_bytes!("../../geo/regions.csv")),
         ("latency.csv", include_bytes!("../../geo/latency.csv")),
-        ("iptoasn-country.mmdb", include_bytes!("../../geo/iptoasn-country.mmdb")),
+        ("countries.ranges", include_bytes!("../../geo/countries.ranges")),
     ]);
     assert!(problems.is_empty(), "{:?}", problems.iter().next().map(|problem| problem.to_string()));
     for (address, expected) in [
@@ -306,6 +306,145 @@ fn the_shipped_folder_is_sound() {
         ("2001:67c:2e8::1", "EU NL - 52.5,5.75"),
     ] {
         assert_eq!(described(&geography, address), expected, "{address}");
+    }
+}
+
+/// The folder's files are the built-in ones, and those have no problems either.
+#[test]
+fn the_built_in_geography_is_the_shipped_folder() {
+    let (geography, problems) = Geography::shipped();
+    assert!(problems.is_empty(), "{:?}", problems.iter().next().map(|problem| problem.to_string()));
+    assert_eq!(described(&geography, "192.0.2.1"), "NA US CA 37.77,-122.42");
+    let row = "built-in geo/places.csv".into();
+    assert_eq!(geography.source("192.0.2.1".parse().unwrap()), Source::Row { file: row, line: 6 });
+    assert_eq!(
+        geography.source("8.8.8.8".parse().unwrap()),
+        Source::Database {
+            file: "built-in geo/countries.ranges".into(),
+            first: "8.0.0.0".parse().unwrap(),
+            last: "8.12.4.255".parse().unwrap(),
+        }
+    );
+    assert_eq!(
+        geography.summary(geography.built().unwrap().1 + 30 * 86_400),
+        format!(
+            "geography: built in, {} networks, 1 database of 2026-06-01 (30 days old): DB-IP Lite (https://db-ip.com) \
+             and NRO statistics (https://nro.net), CC BY 4.0",
+            geography.networks()
+        )
+    );
+}
+
+/// Random addresses of the IPv4 Internet have a country, nearly all of them, and so have those that anybody can look up.
+#[test]
+fn the_shipped_database_knows_nearly_every_address() {
+    const SAMPLE: u32 = 20_000;
+    let (geography, _) = Geography::shipped();
+    let country = |address: std::net::IpAddr| {
+        let code = geography.place(geography.locate(address)).country;
+        code.map(|code| String::from_utf8(code.to_vec()).unwrap())
+    };
+    let special = ["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"];
+    let more = ["192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"];
+    let special: Vec<ipnet::Ipv4Net> = special.iter().chain(&more).map(|network| network.parse().unwrap()).collect();
+    let mut dice = crate::dice::Seeded::new(15);
+    let (mut asked, mut known) = (0, 0);
+    while asked < SAMPLE {
+        let address = std::net::Ipv4Addr::from_bits(crate::dice::Dice::roll(&mut dice, u32::MAX));
+        if !special.iter().any(|network| network.contains(&address)) {
+            asked += 1;
+            known += u32::from(country(address.into()).is_some());
+        }
+    }
+    assert!(known * 1000 >= SAMPLE * 995, "{known} of {SAMPLE}");
+    for (address, expected) in [
+        ("2.2.2.2", Some("US")),
+        ("2.15.1.1", Some("FR")),
+        ("200.1.1.1", Some("VE")),
+        ("8.8.8.8", Some("US")),
+        ("133.1.1.1", Some("JP")),
+        ("193.0.6.139", Some("NL")),
+        ("196.216.2.1", Some("ZA")),
+        ("200.160.2.3", Some("BR")),
+        ("202.12.29.205", Some("AU")),
+        ("2001:200::1", Some("JP")),
+        ("2001:4860:4860::8888", Some("US")),
+        ("2001:660:3003::1", Some("FR")),
+        ("240e::1", Some("CN")),
+        ("2804:14c::1", Some("BR")),
+        ("192.168.1.1", None),
+        ("240.0.0.1", None),
+        ("2000::1", None),
+        ("2002:808:808::1", None),
+        ("fe80::1", None),
+    ] {
+        assert_eq!(country(address.parse().unwrap()).as_deref(), expected, "{address}");
+    }
+}
+
+/// A file of ranges: IPv4 only, of countries DE and FR.
+fn file_of_ranges(count: u32, ranges: &[u8]) -> Vec<u8> {
+    let mut bytes = b"fingerpost ranges 1\n".to_vec();
+    bytes.extend(86_400_u64.to_le_bytes());
+    bytes.extend(b"\x03lab\x02DEFR");
+    bytes.extend(count.to_le_bytes());
+    bytes.extend(ranges);
+    bytes.extend(0_u32.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn files_of_ranges_are_read() {
+    // 0.0.1.0 on: DE; 0.1.44.0 on: nothing; 0.1.45.0 on: FR.
+    let bytes = file_of_ranges(3, &[1, 1, 0xab, 2, 0, 1, 2]);
+    let (geography, problems) = build(&[("lab.ranges", &bytes)]);
+    assert!(problems.is_empty(), "{:?}", problems.iter().next().map(|problem| problem.to_string()));
+    let (germany, france) = ("EU DE - 51,9", "EU FR - 46,2");
+    let middle = |text: &str| text.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    for (address, expected) in [
+        ("0.0.0.255", "- - -".to_string()),
+        ("0.0.1.0", middle(germany)),
+        ("0.1.43.255", middle(germany)),
+        ("0.1.44.0", "- - -".to_string()),
+        ("0.1.45.0", middle(france)),
+        ("255.255.255.255", middle(france)),
+        ("::1", "- - -".to_string()),
+    ] {
+        assert_eq!(middle(&described(&geography, address)), expected, "{address}");
+    }
+    assert_eq!(
+        geography.summary(3 * 86_400),
+        "geography: built in, 2 networks, 1 database of 1970-01-02 (2 days old): lab"
+    );
+}
+
+#[test]
+fn hostile_files_of_ranges_are_refused() {
+    let endless = [&[0xff; 7][..], &[1, 1]].concat();
+    for (name, bytes) in [
+        ("empty", Vec::new()),
+        ("not one", b"fingerpost ranges 2\n".to_vec()),
+        ("more ranges than bytes", file_of_ranges(u32::MAX, &[1, 1])),
+        ("fewer ranges than there are", file_of_ranges(1, &[1, 1, 1, 2])),
+        ("no such country", file_of_ranges(1, &[1, 3])),
+        ("two at one network", file_of_ranges(2, &[1, 1, 0, 2])),
+        ("past the last network", file_of_ranges(1, &[0xff, 0xff, 0xff, 0x7f, 1])),
+        ("a distance without end", file_of_ranges(1, &endless)),
+        ("title cut off", b"fingerpost ranges 1\n\0\0\0\0\0\0\0\0\x09lab".to_vec()),
+        ("no code", b"fingerpost ranges 1\n\0\0\0\0\0\0\0\0\0\x01D!\0\0\0\0\0\0\0\0".to_vec()),
+    ] {
+        let (geography, problems) = build(&[("bad.ranges", &bytes)]);
+        assert_eq!((problems.errors(), geography.ranges(), geography.networks()), (1, (1, 1), 0), "{name}");
+        assert!(problems.iter().all(|problem| problem.to_string().starts_with("bad.ranges:1:1: ")));
+    }
+    let bytes = file_of_ranges(3, &[1, 1, 0xab, 2, 0, 1, 2]);
+    for cut in 0..bytes.len() {
+        assert_eq!(build(&[("cut.ranges", &bytes[..cut])]).1.errors(), 1);
+        for value in [0, 0x7f, 0xff] {
+            let mut changed = bytes.clone();
+            changed[cut] = value;
+            assert!(build(&[("changed.ranges", &changed)]).1.errors() <= 1);
+        }
     }
 }
 

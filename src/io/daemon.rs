@@ -614,12 +614,17 @@ impl Control {
         for file in loaded.refused.iter().take(LOGGED_PROBLEMS_MAX) {
             tracing::error!("{file} has errors: its zone is not served");
         }
+        let geography = &loaded.snapshot.geography;
         tracing::info!(
             zones = loaded.zones,
             records = loaded.records,
             read = loaded.fresh,
             errors = loaded.problems.errors(),
             warnings = loaded.problems.warnings(),
+            geography = geography.origin(),
+            networks = geography.networks(),
+            databases = geography.databases().len(),
+            database_age = geography.age(clock::unix_millis() / 1000),
             took_ms = loaded.took.as_millis() as u64,
             "{}",
             if first { "loaded" } else { "reloaded" },

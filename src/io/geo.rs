@@ -1,16 +1,20 @@
-//! A folder of geography, from the disk: read again when one of its files changed.
+//! A folder of geography, from the disk: read again when one of its files changed. Without a folder, the geography that
+//! is built in.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::geo::{GeoFile, Geography};
 use crate::problem::{At, Problem, Problems};
 
 /// The files that are read; a README may lie beside them.
-const ENDINGS: [&str; 2] = ["csv", "mmdb"];
+const ENDINGS: [&str; 3] = ["csv", "mmdb", "ranges"];
+
+/// The geography that is built in: read once, at its first use.
+static SHIPPED: OnceLock<Arc<Geography>> = OnceLock::new();
 
 /// The largest databases on the market have a few hundred megabytes.
 const FILE_MAX: u64 = 4 << 30;
@@ -35,7 +39,9 @@ type Stamp = (PathBuf, u64, u64, u64, i64, i64);
 
 impl GeoFolder {
     pub fn new(folder: Option<PathBuf>) -> GeoFolder {
-        GeoFolder { folder, stamps: None, geography: Arc::new(Geography::empty()), problems: Problems::default() }
+        let shown = folder.as_ref().map(|folder| folder.to_string_lossy());
+        let none = shown.map_or_else(Geography::empty, |folder| Geography::empty().of_folder(&folder));
+        GeoFolder { folder, stamps: None, geography: Arc::new(none), problems: Problems::default() }
     }
 
     /// What was wrong with what was read last.
@@ -45,7 +51,13 @@ impl GeoFolder {
 
     /// Reads the folder if it changed. With errors in it, a geography read before stays; the first is used as it is.
     pub fn load(&mut self) -> LoadedGeo {
-        let Some(folder) = self.folder.clone() else { return self.told(false, Problems::default()) };
+        let Some(folder) = self.folder.clone() else {
+            // A test holds that it has no problems.
+            let shipped = SHIPPED.get_or_init(|| Arc::new(Geography::shipped().0)).clone();
+            let first = !Arc::ptr_eq(&self.geography, &shipped);
+            self.geography = shipped;
+            return self.told(first, Problems::default());
+        };
         let stamps = match stamps(&folder) {
             Ok(stamps) => stamps,
             Err(error) => return self.told(false, unreadable(&folder, &error)),
@@ -65,7 +77,7 @@ impl GeoFolder {
         problems.append(unread);
         let usable = problems.errors() == 0 || self.stamps.is_none();
         if usable {
-            self.geography = Arc::new(geography);
+            self.geography = Arc::new(geography.of_folder(&folder.to_string_lossy()));
         }
         self.stamps = Some(stamps);
         self.problems = problems.clone();
@@ -139,8 +151,26 @@ mod tests {
     }
 
     #[test]
-    fn no_folder_is_no_geography() {
-        let loaded = GeoFolder::new(None).load();
-        assert!(!loaded.changed && loaded.problems.is_empty());
+    fn without_a_folder_the_shipped_geography_is_loaded_once() {
+        let mut geo = GeoFolder::new(None);
+        let first = geo.load();
+        assert!(first.changed && first.problems.is_empty());
+        assert_eq!(first.geography.origin(), "built in");
+        assert!(!geo.load().changed);
+        // It is what the folder of the sources gives.
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("geo");
+        let folder = GeoFolder::new(Some(sources.clone())).load();
+        assert!(folder.changed && folder.problems.is_empty());
+        assert_eq!(folder.geography.origin(), sources.to_string_lossy());
+        assert_eq!(folder.geography.networks(), first.geography.networks());
+        assert_eq!(folder.geography.ranges(), first.geography.ranges());
+    }
+
+    #[test]
+    fn a_folder_replaces_the_shipped_geography_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = GeoFolder::new(Some(folder.path().to_path_buf())).load();
+        assert_eq!((loaded.geography.networks(), loaded.geography.databases()), (0, &[][..]));
+        assert_eq!(loaded.geography.origin(), folder.path().to_string_lossy());
     }
 }

@@ -34,7 +34,7 @@ const ONE_BY_ONE_MAX: usize = 16;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folders {
     pub zones: PathBuf,
-    /// None where nobody named one and there is none in the current folder.
+    /// None if no folder is named and there is none in the current folder. Then the built-in geography is used.
     pub geo: Option<PathBuf>,
 }
 
@@ -223,6 +223,7 @@ impl Loader {
         let mut problems = self.seen.problems();
         problems.append(geo.map_or_else(|| self.geo.problems().clone(), |geo| geo.problems));
         snapshot.check_aliases(&mut problems);
+        snapshot.check_networks(&mut problems);
         problems.sort();
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         let zones = self.images.len();
@@ -293,6 +294,7 @@ impl Loader {
         let records = self.images.values().map(|image| u64::from(image.counts.records)).sum();
         let snapshot = Arc::new(self.snapshot(geo.geography, Arc::new(folder.shared)));
         snapshot.check_aliases(&mut problems);
+        snapshot.check_networks(&mut problems);
         problems.sort();
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         sys::give_back_memory();

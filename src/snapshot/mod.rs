@@ -15,6 +15,7 @@ pub mod group;
 pub mod image;
 pub mod locate;
 mod meaning;
+mod networks;
 mod part;
 pub mod rate_limit;
 pub mod settings;

@@ -2,6 +2,7 @@
 
 mod access;
 mod agreement;
+mod built_in;
 mod allocations;
 mod chance;
 mod command_line;

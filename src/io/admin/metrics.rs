@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Admin, Reply};
 use crate::control::{Histogram, LATENCY_BOUNDS};
+use crate::geo::Geography;
+use crate::io::clock;
 use crate::io::doors::Doors;
 use crate::io::report::Line;
 use crate::respond::counters::{Counter, Counters, NAMES, TRANSPORTS};
@@ -103,6 +105,7 @@ fn text(admin: &Admin) -> String {
     text.one("fingerpost_zones_failed", "gauge", "Zones whose file has errors.", get(&loads.failed));
     text.one("fingerpost_reloads_total", "counter", "Reloads.", get(&loads.reloads));
     text.one("fingerpost_reloads_failed_total", "counter", "Reloads that failed.", get(&loads.reloads_failed));
+    geography(&admin.served.load().geography, &mut text);
     let result = |result| format!("result=\"{result}\"");
     text.head("fingerpost_proxy_headers_total", "counter", "PROXY headers of connections and datagrams, by result.");
     text.line("fingerpost_proxy_headers_total", &result("accepted"), get(&admin.proxies.accepted));
@@ -118,12 +121,31 @@ fn text(admin: &Admin) -> String {
     text.0
 }
 
+fn geography(geography: &Geography, text: &mut Text) {
+    let origin = format!("origin=\"{}\"", escaped(geography.origin()));
+    text.head("fingerpost_geography_info", "gauge", "The folder of the geography that is served, or built in.");
+    text.line("fingerpost_geography_info", &origin, 1);
+    let (networks, databases) = (geography.networks() as u64, geography.databases().len() as u64);
+    text.one("fingerpost_geography_networks", "gauge", "Ranges of addresses whose place is known.", networks);
+    text.one("fingerpost_geography_databases", "gauge", "Databases of the geography.", databases);
+    if let Some((oldest, newest)) = geography.built() {
+        let now = clock::unix_millis() / 1000;
+        text.head("fingerpost_geography_age_seconds", "gauge", "Time since the databases were made.");
+        for (database, built) in [("oldest", oldest), ("newest", newest)] {
+            let labels = format!("database=\"{database}\"");
+            text.line("fingerpost_geography_age_seconds", &labels, now.saturating_sub(built));
+        }
+    }
+}
+
+/// The value of a label.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 fn reports(lines: &[Arc<Line>], text: &mut Text) {
     let get = |value: &AtomicU64| value.load(Ordering::Relaxed);
-    let label = |line: &Line, rest: &str| {
-        let name = line.to.name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        format!("receiver=\"{name}\"{rest}")
-    };
+    let label = |line: &Line, rest: &str| format!("receiver=\"{}\"{rest}", escaped(&line.to.name));
     text.head("fingerpost_reports_total", "counter", "Requests that told others of observations, by result.");
     for line in lines {
         let failed = get(&line.counts.requests_failed);

@@ -20,6 +20,7 @@ mod prometheus;
 mod proxy;
 mod query;
 mod question;
+mod ranges;
 mod rdata;
 mod respond;
 mod routing_test;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proxy", run: proxy::run, seeds: proxy::seeds },
     Target { name: "query", run: query::run, seeds: query::seeds },
     Target { name: "question", run: question::run, seeds: question::seeds },
+    Target { name: "ranges", run: ranges::run, seeds: ranges::seeds },
     Target { name: "rdata", run: rdata::run, seeds: rdata::seeds },
     Target { name: "respond", run: respond::run, seeds: respond::seeds },
     Target { name: "routing-test", run: routing_test::run, seeds: routing_test::seeds },
