@@ -115,7 +115,9 @@ fn serve(lab: &Path, geo: Option<&str>) -> (String, (u8, Option<[u8; 4]>), Strin
     let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
     command.args(["serve", "--workers", "1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).arg("--zones");
     command.arg(lab.join("zones")).current_dir(lab).env_remove("FINGERPOST_LOG");
-    geo.map(|geo| command.arg("--geo").arg(lab.join(geo)));
+    if let Some(geo) = geo {
+        command.arg("--geo").arg(lab.join(geo));
+    }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
     let mut lines = BufReader::new(child.stderr.take().expect("its stderr")).lines().map_while(Result::ok);
     let mut first = String::new();
