@@ -44,9 +44,9 @@ impl Check {
         let mut loaded = Loader::new(folders, config.limits, config.settings.clone())?.load()?;
         loaded.problems.append(config.regrets.due(&loaded.snapshot, &listeners(&config)));
         loaded.problems = loaded.problems.without_consequences();
-        anstream::eprintln!("{}", loaded.snapshot.geography.summary(clock::unix_millis() / 1000));
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
         report(self.format, &loaded.problems, loaded.zones, loaded.records)?;
+        out::note(loaded.snapshot.geography.summary(clock::unix_millis() / 1000));
         Ok(if errors > 0 || self.strict && warnings > 0 { FOUND_WRONG } else { FINE })
     }
 }
