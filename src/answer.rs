@@ -55,7 +55,7 @@ impl Client {
 }
 
 /// What is to be written, by reference.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
     pub section: Section,
     pub owner: Owner,
@@ -68,7 +68,7 @@ pub struct Item {
     pub spin: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
     /// The question's name without so many bytes in front.
     Question(u8),
@@ -78,7 +78,7 @@ pub enum Owner {
     Node,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     Set {
         zone: ZoneNumber,
@@ -97,7 +97,7 @@ pub enum What {
 }
 
 /// An alias to a name that nobody serves here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upstream {
     pub target: NameAt,
     pub owner: Owner,
@@ -105,7 +105,7 @@ pub struct Upstream {
 }
 
 /// A name kept in `Answer::names`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NameAt {
     start: u32,
     length: u8,
@@ -118,6 +118,8 @@ pub struct Answer {
     pub items: Vec<Item>,
     /// How many bits of the client's address the answer depends on.
     pub scope: u8,
+    /// A policy that chose depends on the client, whatever it chose.
+    pub by_client: bool,
     /// The zone that had the last word.
     pub zone: Option<ZoneNumber>,
     /// An alias that led to a name nobody serves here, where that is all there is to say.
@@ -152,6 +154,7 @@ impl Answer {
             authoritative: false,
             items: Vec::with_capacity(256),
             scope: 0,
+            by_client: false,
             zone: None,
             upstream: None,
             stale: false,
@@ -171,6 +174,7 @@ impl Answer {
         self.authoritative = false;
         self.items.clear();
         self.scope = 0;
+        self.by_client = false;
         self.zone = None;
         self.upstream = None;
         self.stale = false;
@@ -183,6 +187,11 @@ impl Answer {
 
     pub fn name(&self, at: NameAt) -> &[u8] {
         &self.names[at.start as usize..at.start as usize + usize::from(at.length)]
+    }
+
+    /// All names kept so far, one after the other.
+    pub fn names(&self) -> &[u8] {
+        &self.names
     }
 
     fn keep_name(&mut self, wire: &[u8]) -> NameAt {
@@ -210,9 +219,26 @@ pub enum Chosen {
     Nobody,
 }
 
+/// The place of a choice: of the same client and question, the rest of the answer depends on nothing else.
+pub struct Junction<'a> {
+    pub zone: ZoneNumber,
+    /// The group's number in its zone.
+    pub group: u32,
+    /// How many aliases led here.
+    pub level: usize,
+    /// The name that a chain has come to.
+    pub chased: Option<NameAt>,
+    /// The answer so far.
+    pub answer: &'a Answer,
+}
+
 /// Who decides where a policy leaves it to chance: dice, or somebody who wants to see every way they can fall.
 pub trait Chooser {
     fn choose(&mut self, policy: &Policy, healthy: MemberSet, seen: &Seen<'_>) -> Choice;
+
+    /// The place of the choice that comes next. Dice do not depend on it.
+    #[inline(always)]
+    fn arrive(&mut self, _at: &Junction<'_>) {}
 
     fn spin(&mut self) -> u32;
 }

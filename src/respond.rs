@@ -121,7 +121,7 @@ impl Worker {
         self.desk.limiter = Some(table);
     }
 
-    /// Whether the answer written last may be another one for another source address: no cache may share it.
+    /// Whether the answer written last may be another one for another client: no cache may share it.
     pub fn is_personal(&self) -> bool {
         self.desk.personal
     }
@@ -287,9 +287,7 @@ fn respond_to_query(
     client.denied = denied;
     let Desk { answer: found, known, dice, spare, personal, counters, limiter } = desk;
     answer_hashed(snapshot, query, hashes, &client, dice, found);
-    *personal = (found.scope > 0 && client.rule != ClientRule::ClientSubnet)
-        || snapshot.zones.any_private()
-        || settings.access.is_some();
+    *personal = found.by_client || snapshot.zones.any_private() || settings.access.is_some();
     if found.upstream.is_some() {
         found.rcode = Rcode::SERVFAIL;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::walk::{Walk, wire_name};
-use super::{Chooser, Chosen, Item, Owner, Upstream, What};
+use super::{Chooser, Chosen, Item, Junction, Owner, Upstream, What};
 use crate::geo::Source;
 use crate::model::Id;
 use crate::moment::Moment;
@@ -22,6 +22,9 @@ use crate::wire::rtype::Type;
 
 /// So many checks are named for one alias that is unhealthy by its target.
 const CHECKS_TOLD_MAX: usize = 8;
+
+/// Members below one alias among which these checks are looked for; ours. Trees of aliases can have any number of ways.
+const MEMBERS_LOOKED_AT_MAX: usize = 10_000;
 
 impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
     /// Gives what a node has of a type to the current name. False: there is nothing for this client.
@@ -47,12 +50,14 @@ impl<'s, C: Chooser, W: Why> Walk<'s, '_, C, W> {
             Seen::unplaced(&snapshot.geography, self.client.network)
         };
         self.answer.policy = Some(policy.kind());
+        self.answer.by_client |= policy.depends_on_client();
         if self.why.wanted() {
             if policy.depends_on_place() {
                 self.tell_place(zone, &seen);
             }
             self.tell_group(zone, node, group, healthy);
         }
+        self.chooser.arrive(&Junction { zone, group: number, level, chased: self.chased, answer: self.answer });
         let choice = self.chooser.choose(policy, healthy, &seen);
         self.answer.chosen = match choice {
             Choice::Nobody => Chosen::Nobody,
@@ -280,7 +285,7 @@ fn why_unhealthy(snapshot: &Snapshot, zone: ZoneNumber, rtype: Type, member: &Al
         return Unhealthy::Target { target: Name::root(), checks: Vec::new() };
     };
     let mut checks = Vec::new();
-    below(snapshot, zone, rtype, target, 1, &mut checks);
+    below(snapshot, zone, rtype, target, 1, &mut checks, &mut { MEMBERS_LOOKED_AT_MAX });
     Unhealthy::Target { target: target_name(snapshot, zone, target), checks }
 }
 
@@ -292,6 +297,7 @@ fn below(
     target: &Target,
     level: usize,
     checks: &mut Vec<(Id, Moment)>,
+    left: &mut usize,
 ) {
     let found = match target {
         Target::Here(at) => snapshot.image(zone).node(*at).find(rtype).map(|found| (zone, found)),
@@ -307,9 +313,10 @@ fn below(
     };
     let Some((zone, Found::Group(number))) = found else { return };
     for member in &snapshot.image(zone).groups[number as usize].members {
-        if checks.len() >= CHECKS_TOLD_MAX {
+        if checks.len() >= CHECKS_TOLD_MAX || *left == 0 {
             return;
         }
+        *left -= 1;
         let unhealthy = member.health_check.as_ref().filter(|check| !snapshot.verdicts.healthy(check));
         match (unhealthy, &member.body) {
             (Some(check), _) => {
@@ -319,7 +326,7 @@ fn below(
                 }
             }
             (None, Body::Alias { target, .. }) if level < ALIAS_LEVELS_MAX => {
-                below(snapshot, zone, rtype, target, level + 1, checks);
+                below(snapshot, zone, rtype, target, level + 1, checks, left);
             }
             (None, _) => {}
         }

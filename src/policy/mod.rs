@@ -330,6 +330,12 @@ impl Policy {
         matches!(self, Policy::Latency(_) | Policy::Geolocation(_) | Policy::Geoproximity(_))
     }
 
+    /// Whether the client decides: its place, or the network it is in.
+    #[inline]
+    pub fn depends_on_client(&self) -> bool {
+        self.depends_on_place() || matches!(self, Policy::IpBased(_))
+    }
+
     /// How likely each choice is, exactly.
     pub fn odds(&self, healthy: MemberSet, seen: &Seen<'_>) -> Odds {
         match self {

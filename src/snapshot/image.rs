@@ -73,7 +73,7 @@ impl Slot {
 }
 
 /// Where a node stands in its zone's arena.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct NodeAt(pub(super) u32);
 
 impl NodeAt {
@@ -127,7 +127,7 @@ pub enum Found {
 }
 
 /// Where a rendered set stands in its zone's arena.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SetAt(pub(super) u32);
 
 #[derive(Clone, Copy)]
@@ -274,7 +274,7 @@ fn found(entry: Entry) -> Found {
 }
 
 /// Where a referral stands in its zone's arena: a count of name servers, then a fragment of these and their glue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ReferralAt(u32);
 
 fn read_u32(arena: &[u8], at: usize) -> u32 {

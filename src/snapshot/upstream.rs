@@ -92,7 +92,7 @@ pub enum Standing {
 }
 
 /// An entry by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OutsideAt(u32);
 
 /// What there is to say of a name outside.

@@ -18,7 +18,7 @@ impl Includes for NoIncludes {
 
 const APEX: &str = "@ 3600 IN SOA ns. host. 1 2 3 4 300\n@ 3600 IN NS ns.\n";
 
-fn zone(origin: &str, lines: &str) -> ZoneData {
+pub(super) fn zone(origin: &str, lines: &str) -> ZoneData {
     let mut problems = Problems::default();
     let origin = Name::parse_absolute(origin).unwrap();
     let zone = zonefile::parse(&origin, "z".into(), format!("{APEX}{lines}").as_bytes(), &NoIncludes, &mut problems);
@@ -27,7 +27,7 @@ fn zone(origin: &str, lines: &str) -> ZoneData {
 }
 
 /// Checks `a` and `b`, and `both`, which counts them.
-fn snapshot(zones: &[ZoneData]) -> Snapshot {
+pub(super) fn snapshot(zones: &[ZoneData]) -> Snapshot {
     let mut problems = Problems::default();
     let endpoint = "type = \"TCP\"\nip_address = \"192.0.2.1\"\nport = 80\n";
     let checks = format!(
@@ -41,7 +41,7 @@ fn snapshot(zones: &[ZoneData]) -> Snapshot {
     snapshot
 }
 
-fn request(question: &str) -> Request {
+pub(super) fn request(question: &str) -> Request {
     let (name, rtype) = question.split_once(' ').unwrap_or((question, "A"));
     Request::read(name, rtype, None, None).unwrap()
 }
@@ -303,4 +303,24 @@ fn odds_are_shown_by_record_in_per_cent_too() {
     assert!(many.starts_with("4/5   80 %  192.0.2.1\n"), "{many}");
     assert_eq!(text("none.example.com"), "1  100 %  NXDOMAIN\n");
     assert_eq!(text("w.example.com AAAA"), "1  100 %  NOERROR, no records\n");
+}
+
+/// Seven levels of 60 aliases each, and one check that all of them come to: 60 to the 7th ways lead to it.
+#[test]
+fn the_checks_below_a_tree_of_aliases_are_found_in_bounded_time() {
+    let mut lines = String::new();
+    for level in 0..7 {
+        for member in 0..60 {
+            lines += &format!(
+                "l{level} AWS ALIAS A l{} $self true ; AWS routing=\"WEIGHTED\" weight=1 identifier=\"{member}\"\n",
+                level + 1
+            );
+        }
+    }
+    lines += "l7 60 IN A 192.0.2.1 ; AWS routing=\"WEIGHTED\" weight=1 identifier=\"one\" healthCheckId=\"a\"\n";
+    let snapshot = snapshot(&[zone("example.com", &lines)]);
+    let forced = Forced { down: vec!["a".to_string()], up: Vec::new() }.onto(&snapshot).unwrap();
+    let told = explain(&forced, &request("l0.example.com"), 1).unwrap();
+    let out = told.steps.iter().find(|told| told.step == "out").unwrap();
+    assert_eq!(out.text, "l1.example.com. has nothing healthy: a since 0s");
 }

@@ -14,7 +14,7 @@ const KNOWN_MAX: usize = 128;
 /// A name on the wire follows at most this many pointers: one for each label.
 const HOPS_MAX: usize = LABELS_MAX;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Section {
     Answer,
     Authority,
