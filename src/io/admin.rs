@@ -3,8 +3,11 @@
 //! On loopback whoever is on the machine may use it, but no web page that a browser there shows; elsewhere, and where
 //! `FINGERPOST_ADMIN_TOKEN` is set, a bearer token is required.
 
+mod callers;
+mod framing;
 mod metrics;
 pub mod ports;
+mod questions;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -20,14 +23,17 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING,
+    WWW_AUTHENTICATE,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::admin_client::TOKEN_VARIABLE;
@@ -38,9 +44,9 @@ use super::keeper::Saving;
 use super::live::Served;
 use super::proxy::Proxies;
 use crate::respond::counters::Counters;
-
-/// Connections at a time; more wait in the system's queue. Operators and their tools are few; ours.
-const CONNECTIONS_MAX: usize = 64;
+use callers::{Caller, Callers};
+use framing::{Framed, Heads};
+use questions::{Question, Questions};
 
 /// Headers of a request, in bytes; ours.
 const HEADERS_MAX: usize = 16_384;
@@ -62,6 +68,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// A token that is easily guessed protects nobody; ours.
 const TOKEN_MIN: usize = 16;
+
+/// A browser says by it whether a page of another site asks (W3C, Fetch Metadata).
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// What loads came to, for metrics.
 #[derive(Default)]
@@ -95,6 +104,14 @@ pub struct Admin {
     /// Told when somebody wants the folders to be looked at again.
     pub reload: Arc<Notify>,
     pub token: Option<String>,
+    pub limits: Limits,
+}
+
+/// What bounds the work for clients of the admin port.
+#[derive(Default)]
+pub struct Limits {
+    callers: Arc<Callers>,
+    questions: Questions,
 }
 
 /// Binds the port. Fails where it would be open to everybody.
@@ -122,12 +139,10 @@ fn check_token(address: IpAddr, token: Option<&str>) -> Result<()> {
 impl Admin {
     /// Serves until told to stop.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
-            let Ok(place) = room.clone().acquire_owned().await else { return };
-            let stream = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                    Ok(accepted) => accepted,
                     Err(_) => {
                         tokio::time::sleep(ACCEPT_RETRY).await;
                         continue;
@@ -135,19 +150,30 @@ impl Admin {
                 },
                 _ = stop.changed() => return,
             };
-            let admin = self.clone();
-            tokio::spawn(async move {
-                admin.converse(stream).await;
-                drop(place);
-            });
+            // Strangers that come in numbers close each other. One that asks at once is read before the next one comes.
+            let caller = self.limits.callers.admit(peer.ip());
+            tokio::spawn(self.clone().converse_as(caller, stream, peer));
+            tokio::task::yield_now().await;
         }
     }
 
-    /// Replies to the requests of one connection.
-    pub async fn converse(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    /// Replies to the requests of one connection, until another one needs its place.
+    pub async fn converse(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+        let caller = self.limits.callers.admit(peer.ip());
+        self.converse_as(caller, stream, peer).await;
+    }
+
+    async fn converse_as(
+        self: Arc<Self>,
+        caller: Arc<Caller>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: SocketAddr,
+    ) {
+        let (stream, heads) = Framed::new(stream);
+        let its_caller = caller.clone();
         let service = service_fn(move |request| {
-            let admin = self.clone();
-            async move { Ok::<_, Infallible>(admin.reply(request).await) }
+            let (admin, caller, heads) = (self.clone(), its_caller.clone(), heads.clone());
+            async move { Ok::<_, Infallible>(admin.reply(request, peer, &caller, &heads).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -155,17 +181,36 @@ impl Admin {
             .max_buf_size(HEADERS_MAX)
             .serve_connection(TokioIo::new(stream), service);
         // Whatever goes wrong here is between the client and its connection.
-        let _ = timeout(CONNECTION_TIME_MAX, connection).await;
+        tokio::select! {
+            biased;
+            _ = timeout(CONNECTION_TIME_MAX, connection) => {}
+            () = caller.closed() => {}
+        }
     }
 
-    async fn reply(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        // Whoever starts and stops servers asks that, and has no token.
-        let open = request.method() == Method::GET && request.uri().path() == routes::READY;
-        let admitted = if open { Ok(()) } else { self.admit(request.method(), request.headers()) };
+    async fn reply(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        caller: &Caller,
+        heads: &Heads,
+    ) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let ambiguous = heads.next_is_ambiguous();
+        let token = self.token_in(&head.headers);
+        // Programs that start and stop servers ask this path, and have no token.
+        let open = head.method == Method::GET && head.uri.path() == routes::READY;
+        let admitted = match malformed(head.version, &head.headers, ambiguous) {
+            Some(what) => Err(Reply { close: true, ..Reply::error(StatusCode::BAD_REQUEST, what) }),
+            None if open => Ok(()),
+            None => self.admit(&head.method, &head.headers, token),
+        };
         let reply = match admitted {
             Err(refused) => refused,
             Ok(()) => {
-                let (head, body) = request.into_parts();
+                if token == Token::Valid {
+                    caller.proves();
+                }
                 let many = head.uri.path() == routes::OBSERVATIONS;
                 let most = if many { OBSERVATIONS_BODY_MAX } else { BODY_MAX };
                 match timeout(PATIENCE, Limited::new(body, most).collect()).await {
@@ -174,35 +219,96 @@ impl Admin {
                         StatusCode::PAYLOAD_TOO_LARGE,
                         format!("the body is broken, or has more than {most} bytes"),
                     ),
-                    Ok(Ok(body)) => self.route(&head.method, head.uri.path(), head.uri.query(), &body.to_bytes()),
+                    Ok(Ok(body)) => {
+                        caller.proves();
+                        self.route(&head.method, head.uri.path(), head.uri.query(), &body.to_bytes())
+                    }
                 }
             }
         };
-        reply.settled().await.into_response()
+        let mut reply = reply.settled(&self.limits.questions).await;
+        // Requests behind chunks are not looked at before hyper takes them.
+        reply.close |= head.headers.contains_key(TRANSFER_ENCODING);
+        if !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            let (path, status) = (head.uri.path().escape_debug(), reply.status.as_u16());
+            tracing::info!(%peer, status, token = token.word(), "admin: {} {path}", head.method);
+        }
+        reply.into_response()
+    }
+
+    fn token_in(&self, headers: &HeaderMap) -> Token {
+        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        match (given, &self.token) {
+            (None, _) => Token::Missing,
+            (Some(given), Some(token)) if equal(given.trim().as_bytes(), token.as_bytes()) => Token::Valid,
+            (Some(_), Some(_)) => Token::Wrong,
+            (Some(_), None) => Token::NotWanted,
+        }
     }
 
     /// Who may ask.
-    fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<(), Reply> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        if let Some(token) = &self.token {
-            let given = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-            return match equal(given.trim().as_bytes(), token.as_bytes()) {
-                true => Ok(()),
-                false => Err(Reply {
-                    header: Some((WWW_AUTHENTICATE, "Bearer".into())),
-                    ..Reply::error(StatusCode::UNAUTHORIZED, format!("a bearer token is required ({TOKEN_VARIABLE})"))
-                }),
-            };
+    fn admit(&self, method: &Method, headers: &HeaderMap, token: Token) -> Result<(), Reply> {
+        if self.token.is_some() && token != Token::Valid {
+            return Err(Reply {
+                header: Some((WWW_AUTHENTICATE, "Bearer".into())),
+                ..Reply::error(StatusCode::UNAUTHORIZED, format!("a bearer token is required ({TOKEN_VARIABLE})"))
+            });
         }
         // A page on the web can make a browser on this machine ask us, under its own name or as itself.
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let own = |origin: &HeaderValue| {
+            let origin = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
+            origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
+        };
+        let foreign = headers.get_all(ORIGIN).iter().any(|origin| !own(origin))
+            || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"));
+        if foreign {
+            return Err(Reply::error(StatusCode::FORBIDDEN, "no web page of another site may ask here"));
+        }
+        if self.token.is_some() {
+            return Ok(());
+        }
         if headers.contains_key(ORIGIN) && method != Method::GET {
             return Err(Reply::error(StatusCode::FORBIDDEN, "no web page may change anything here"));
         }
-        match text(HOST) {
+        match host {
             Some(host) if !is_local(host) => {
                 Err(Reply::error(StatusCode::FORBIDDEN, "ask for this port by its address or as localhost"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Why a request can mean two things, or nothing (RFC 9112, 3.2 and 6.3).
+fn malformed(version: Version, headers: &HeaderMap, ambiguous: bool) -> Option<&'static str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        _ if ambiguous => Some("Content-Length stands beside Transfer-Encoding; send one of the two"),
+        (Some(_), Some(_)) => Some("there are two Host headers; send one"),
+        (None, _) if version == Version::HTTP_11 => Some("HTTP/1.1 requires a Host header; send one"),
+        (Some(host), _) if host.to_str().is_err() => Some("the Host header is not a name or an address"),
+        _ => None,
+    }
+}
+
+/// What a request shows for itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Valid,
+    Wrong,
+    Missing,
+    /// This port asks for none.
+    NotWanted,
+}
+
+impl Token {
+    fn word(self) -> &'static str {
+        match self {
+            Token::Valid => "valid",
+            Token::Wrong => "wrong",
+            Token::Missing => "none",
+            Token::NotWanted => "not required",
         }
     }
 }
@@ -230,24 +336,36 @@ pub(super) struct Reply {
     body: Vec<u8>,
     /// The body is this value, once it is known whether that is kept.
     saving: Option<Box<(Saving, serde_json::Value)>>,
+    /// The reply to this comes instead.
+    question: Option<Question>,
+    /// The connection ends with it.
+    close: bool,
 }
 
 impl Reply {
     fn json(value: &serde_json::Value) -> Reply {
-        let mut body = value.to_string().into_bytes();
-        body.push(b'\n');
-        Reply { status: StatusCode::OK, content_type: "application/json", header: None, body, saving: None }
+        Reply::body("application/json", format!("{value}\n").into_bytes())
     }
 
-    /// Waits until what it tells of is kept, or can't be.
-    async fn settled(self) -> Reply {
-        match self.saving {
-            None => self,
-            Some(saving) => {
+    fn body(content_type: &'static str, body: Vec<u8>) -> Reply {
+        let (status, header, saving, question, close) = (StatusCode::OK, None, None, None, false);
+        Reply { status, content_type, header, body, saving, question, close }
+    }
+
+    fn asks(question: impl FnOnce(&dyn Fn() -> bool) -> Reply + Send + 'static) -> Reply {
+        Reply { question: Some(Box::new(question)), ..Reply::json(&serde_json::Value::Null) }
+    }
+
+    /// Waits until what it tells of is kept, or can't be, and until its question is answered.
+    async fn settled(self, questions: &Questions) -> Reply {
+        match (self.saving, self.question) {
+            (Some(saving), _) => {
                 let (saving, mut value) = *saving;
                 value["kept"] = saving.kept().await.into();
                 Reply::json(&value)
             }
+            (None, Some(question)) => questions.ask(question).await,
+            (saving, question) => Reply { saving, question, ..self },
         }
     }
 
@@ -264,7 +382,10 @@ impl Reply {
         let mut response = Response::new(Full::new(Bytes::from(self.body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(self.content_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some((name, value)) = self.header
             && let Ok(value) = value.parse()
         {

@@ -193,6 +193,12 @@ impl Seat {
         self.place.close.notified().await;
     }
 
+    /// The same for a caller that may let go of the seat meanwhile.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let place = self.place.clone();
+        async move { place.close.notified().await }
+    }
+
     /// From now on it counts for this client.
     pub fn belongs_to(&self, client: IpAddr) {
         let client = network(client);

@@ -196,7 +196,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
             let (doors, proxies) = (doors.clone(), proxies.clone());
             let served = served.clone();
-            let admin = Arc::new(Admin { health, counters, loads, doors, proxies, served, reload, token });
+            let limits = admin::Limits::default();
+            let admin = Arc::new(Admin { health, counters, loads, doors, proxies, served, reload, token, limits });
             // From here on the port itself answers.
             drop(waiting);
             for port in ports {

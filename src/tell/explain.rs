@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Record, answered};
 use super::steps::{Roll, Told, told};
-use super::{Refused, Request};
+use super::{Refused, Request, TooMuch};
 use crate::answer::{self, Answer, Chooser};
 use crate::dice::{Dice, Seeded};
 use crate::policy::{Choice, MemberSet, Policy, Seen};
 use crate::snapshot::Snapshot;
-use crate::why::Step;
+use crate::why::{Step, Why};
 
 /// What `explain` tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,11 +25,25 @@ pub struct Explanation {
 
 /// The answer to a request when the dice start from `seed`.
 pub fn explain(snapshot: &Snapshot, request: &Request, seed: u64) -> Result<Explanation, Refused> {
+    explain_unless(snapshot, request, seed, &|| false)
+}
+
+/// The same, given up as soon as `stop` says so.
+pub fn explain_unless(
+    snapshot: &Snapshot,
+    request: &Request,
+    seed: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<Explanation, Refused> {
     let client = request.client(snapshot)?;
     let query = request.query();
     let mut watched = Watched { dice: Seeded::new(seed), rolls: Vec::new() };
-    let (mut found, mut steps) = (Answer::new(), Vec::new());
+    let (mut found, mut steps) = (Answer::new(), Steps { steps: Vec::new(), stop });
     answer::explain(snapshot, &query, &client, &mut watched, &mut found, &mut steps);
+    if stop() {
+        return Err(Refused::TooMuch(TooMuch::Stopped));
+    }
+    let steps = steps.steps;
     let mut rolls = watched.rolls.into_iter();
     let steps = steps.iter().map(|step| {
         // Every choice is told by exactly one of these.
@@ -44,6 +58,24 @@ pub fn explain(snapshot: &Snapshot, request: &Request, seed: u64) -> Result<Expl
         steps: steps.collect(),
         answer: answered(snapshot, &query, &found),
     })
+}
+
+/// The steps in order. Once it is to stop, no more work is done for them.
+struct Steps<'a> {
+    steps: Vec<Step>,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Why for Steps<'_> {
+    fn step(&mut self, step: impl FnOnce() -> Step) {
+        if self.wanted() {
+            self.steps.push(step());
+        }
+    }
+
+    fn wanted(&self) -> bool {
+        !(self.stop)()
+    }
 }
 
 /// Dice, and what they showed for each choice.

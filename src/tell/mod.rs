@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use explain::{Explanation, explain};
-pub use odds::{Odds, TooMuch, odds};
+pub use explain::{Explanation, explain, explain_unless};
+pub use odds::{Odds, TooMuch, odds, odds_unless};
 pub use record::Record;
 
 use crate::answer::Client;

@@ -90,7 +90,9 @@ impl fmt::Display for TooMuch {
                 "there are more than {RECORDS_MAX} records behind this name; ask for a name deeper in the tree"
             ),
             TooMuch::Digits => f.write_str("the shares have too many digits; ask for a name deeper in the tree"),
-            TooMuch::Stopped => f.write_str("the odds were given up before they were known, as no client waits for them"),
+            TooMuch::Stopped => {
+                f.write_str("the question was given up before it was answered, as no client waits any longer")
+            }
         }
     }
 }

@@ -22,6 +22,12 @@ pub(super) const OBSERVATIONS: &str = "/observations";
 /// Whether the first load has ended; before, `waiting` answers.
 pub(super) const READY: &str = "/ready";
 
+/// The fields of a query for odds; `openapi.json` describes them.
+pub(super) const ODDS_FIELDS: &[&str] = &["name", "type", "from", "vpc", "listener"];
+
+/// … and for an explanation.
+pub(super) const EXPLAIN_FIELDS: &[&str] = &["name", "type", "from", "vpc", "listener", "seed"];
+
 /// Observations in one request; ours.
 const OBSERVATIONS_MAX: usize = 1000;
 
@@ -131,11 +137,11 @@ pub(super) const ROUTES: &[(Method, &str, Answer)] = &[
         admin.reload.notify_one();
         Ok(Reply::json(&json!({ "reloading": true })))
     }),
-    (Method::GET, "/explain", |admin, asked| Ok(Reply::json(&admin.explain(&fields(asked.query)?)?))),
-    (Method::GET, "/odds", |admin, asked| Ok(Reply::json(&admin.odds(&fields(asked.query)?)?))),
+    (Method::GET, "/explain", |admin, asked| admin.explain(&fields(asked.query)?)),
+    (Method::GET, "/odds", |admin, asked| admin.odds(&fields(asked.query)?)),
     (Method::GET, READY, |_, _| Ok(Reply::json(&json!({ "ready": true })))),
     (Method::GET, "/metrics", |admin, _| Ok(metrics::reply(admin))),
-    (Method::GET, "/openapi.json", |_, _| Ok(Reply { body: OPENAPI.into(), ..Reply::json(&json!(null)) })),
+    (Method::GET, "/openapi.json", |_, _| Ok(Reply::body("application/json", OPENAPI.into()))),
 ];
 
 impl Admin {
@@ -207,17 +213,19 @@ impl Admin {
     }
 
     /// One answer of this server's, as things are now, and every step that led to it.
-    fn explain(&self, fields: &Fields) -> Result<Value, Reply> {
+    fn explain(&self, fields: &Fields) -> Result<Reply, Reply> {
         let seed = match fields.get("seed").map(|seed| seed.parse()) {
             None => self.health.now().0,
             Some(Ok(seed)) => seed,
             Some(Err(_)) => return Err(Reply::error(StatusCode::BAD_REQUEST, "seed is not a number")),
         };
-        told(tell::explain(&self.health.snapshot(), &request(fields, &["seed"])?, seed))
+        let (snapshot, request) = (self.health.snapshot(), request(fields, EXPLAIN_FIELDS)?);
+        Ok(Reply::asks(move |stop| told(tell::explain_unless(&snapshot, &request, seed, stop))))
     }
 
-    fn odds(&self, fields: &Fields) -> Result<Value, Reply> {
-        told(tell::odds(&self.health.snapshot(), &request(fields, &[])?))
+    fn odds(&self, fields: &Fields) -> Result<Reply, Reply> {
+        let (snapshot, request) = (self.health.snapshot(), request(fields, ODDS_FIELDS)?);
+        Ok(Reply::asks(move |stop| told(tell::odds_unless(&snapshot, &request, stop))))
     }
 
     fn unknown(&self, id: &str) -> Reply {
@@ -252,11 +260,10 @@ fn fields(query: Option<&str>) -> Result<Fields, Reply> {
     read.collect::<Option<Fields>>().ok_or_else(|| Reply::error(StatusCode::BAD_REQUEST, "the query is not UTF-8"))
 }
 
-fn request(fields: &Fields, more: &[&str]) -> Result<Request, Reply> {
+fn request(fields: &Fields, known: &[&str]) -> Result<Request, Reply> {
     let bad = |what: String| Reply::error(StatusCode::BAD_REQUEST, what);
-    let known = ["name", "type", "from", "vpc", "listener"];
-    if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str()) && !more.contains(&key.as_str())) {
-        return Err(bad(format!("there is no field {key:?} here; see /openapi.json")));
+    if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(bad(format!("there is no field {key:?} here, only {}; see /openapi.json", known.join(", "))));
     }
     let field = |key: &str| fields.get(key).map(String::as_str);
     let name = field("name").ok_or_else(|| bad("say which name, as ?name=www.example.com".into()))?;
@@ -269,9 +276,18 @@ fn request(fields: &Fields, more: &[&str]) -> Result<Request, Reply> {
     Ok(Request { listener, ..request.map_err(|refused| bad(refused.to_string()))? })
 }
 
-fn told<T: Serialize>(told: Result<T, tell::Refused>) -> Result<Value, Reply> {
-    let told = told.map_err(|refused| Reply::error(StatusCode::BAD_REQUEST, refused.to_string()))?;
-    serde_json::to_value(told).map_err(|error| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+fn told<T: Serialize>(told: Result<T, tell::Refused>) -> Reply {
+    let body = match told {
+        Ok(told) => serde_json::to_vec(&told),
+        Err(refused) => return Reply::error(StatusCode::BAD_REQUEST, refused.to_string()),
+    };
+    match body {
+        Ok(mut body) => {
+            body.push(b'\n');
+            Reply::body("application/json", body)
+        }
+        Err(error) => Reply::error(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::callers::NEWCOMERS_MAX;
 use super::*;
 use crate::control::Settings;
 use crate::io::probe::{self, Prober};
@@ -16,6 +17,8 @@ use crate::route53::health_checks;
 use crate::snapshot::Snapshot;
 use crate::wire::name::Name;
 use crate::zonefile;
+
+mod openapi;
 
 const CHECKS: &str = "
 [health_check.blue]
@@ -38,6 +41,7 @@ alarm_identifier = { region = \"eu-west-1\", name = \"orders\" }
 const ZONE: &str = "
 www 60 A 192.0.2.1 ; AWS routing=\"FAILOVER\" failover=\"PRIMARY\" healthCheckId=\"green\" identifier=\"main\"
 www 60 A 192.0.2.2 ; AWS routing=\"FAILOVER\" failover=\"SECONDARY\" identifier=\"spare\"
+out AWS ALIAS A lb.example.net. Z1 false
 ";
 
 struct NoIncludes;
@@ -49,8 +53,18 @@ impl zonefile::Includes for NoIncludes {
 }
 
 fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
+    admin_of(folder, token, CHECKS, Settings::default(), super::Limits::default())
+}
+
+fn admin_of(
+    folder: &std::path::Path,
+    token: Option<&str>,
+    checks: &str,
+    settings: Settings,
+    limits: super::Limits,
+) -> Arc<Admin> {
     let mut problems = Problems::default();
-    let checks = health_checks::read_toml("h".into(), CHECKS.as_bytes(), Limits::None, &mut problems);
+    let checks = health_checks::read_toml("h".into(), checks.as_bytes(), Limits::None, &mut problems);
     let origin = Name::parse_absolute("example.com").unwrap();
     let zone = zonefile::parse(&origin, "z".into(), ZONE.as_bytes(), &NoIncludes, &mut problems);
     assert_eq!(problems.errors(), 0, "{:?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -60,7 +74,7 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
     let served = crate::io::live::Served::new(Arc::new(snapshot));
     let prober = Prober::new(probe::Limits::default(), probe::Options::default()).unwrap();
     let state = State::open(folder).unwrap();
-    let health = Health::new(Settings::default(), Some(state), served.clone(), prober, 1);
+    let health = Health::new(settings, Some(state), served.clone(), prober, 1);
     Arc::new(Admin {
         health,
         counters: vec![Arc::default()],
@@ -70,18 +84,29 @@ fn admin(folder: &std::path::Path, token: Option<&str>) -> Arc<Admin> {
         loads: Arc::default(),
         reload: Arc::default(),
         token: token.map(String::from),
+        limits,
     })
 }
 
-/// Waits until it is known what is kept: on a thread of its own, so that no test has to be written for that.
-fn settled(reply: Reply) -> Reply {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    std::thread::scope(|scope| scope.spawn(move || runtime.block_on(reply.settled())).join().unwrap())
+/// Serves one connection of a client on this machine.
+async fn converse(admin: Arc<Admin>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    admin.converse(stream, SocketAddr::from(([127, 0, 0, 1], 4711))).await;
+}
+
+/// Waits until it is known what is kept, and what a question comes to: on a thread of its own, so that no test has to be
+/// written for that.
+fn settled(admin: &Admin, reply: Reply) -> Reply {
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(reply.settled(&admin.limits.questions))
+    };
+    std::thread::scope(|scope| scope.spawn(wait).join().unwrap())
 }
 
 /// The status and the JSON of a reply.
 fn ask(admin: &Admin, method: &Method, path: &str, body: &str) -> (u16, Value) {
-    let reply = settled(admin.route(method, path, None, body.as_bytes()));
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let reply = settled(admin, admin.route(method, path, query, body.as_bytes()));
     (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
 }
 
@@ -163,7 +188,7 @@ async fn many_observations_come_at_once_and_those_that_cannot_be_taken_are_named
 }
 
 #[tokio::test]
-async fn metrics_and_the_description_are_well_formed() {
+async fn metrics_are_well_formed() {
     let folder = tempfile::tempdir().unwrap();
     let admin = admin(folder.path(), None);
     let reply = admin.route(&Method::GET, "/metrics", None, b"");
@@ -174,44 +199,6 @@ async fn metrics_and_the_description_are_well_formed() {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (_, value) = line.rsplit_once(' ').unwrap();
         assert!(value.parse::<f64>().is_ok(), "{line}");
-    }
-    let (status, description) = ask(&admin, &Method::GET, "/openapi.json", "");
-    assert_eq!(status, 200);
-    let mut described = Vec::new();
-    for (path, methods) in description["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters") {
-            let method: Method = method.to_uppercase().parse().unwrap();
-            // What a body must have is missed where it is not there, and nothing else is.
-            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            for field in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                let others: serde_json::Map<_, _> = schema["properties"]
-                    .as_object()
-                    .unwrap()
-                    .iter()
-                    .filter(|(key, _)| *key != field)
-                    .map(|(key, kind)| (key.clone(), example(kind)))
-                    .collect();
-                let (status, said) = ask(&admin, &method, &path.replace("{id}", "main"), &json!(others).to_string());
-                let expected = format!("the body is not what is wanted here: missing field `{field}`");
-                assert!(status == 400 && said["error"].as_str().unwrap().starts_with(&expected), "{path}: {said}");
-            }
-            described.push((method.to_string(), path.clone()));
-        }
-    }
-    let mut there: Vec<_> =
-        routes::ROUTES.iter().map(|(method, path, _)| (method.to_string(), path.to_string())).collect();
-    described.sort();
-    there.sort();
-    assert_eq!(described, there, "openapi.json and ROUTES are the same");
-}
-
-/// A value of this kind.
-fn example(kind: &Value) -> Value {
-    match (kind["enum"][0].as_str(), kind["type"].as_str()) {
-        (Some(word), _) => word.into(),
-        (None, Some("integer")) => 1.into(),
-        (None, Some("boolean")) => true.into(),
-        (None, _) => "x".into(),
     }
 }
 
@@ -244,10 +231,7 @@ async fn a_forced_state_ends_when_it_is_said_to() {
 async fn explain_and_odds_go_by_the_health_that_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let admin = admin(folder.path(), None);
-    let get = |path: &str, query: &str| {
-        let reply = admin.route(&Method::GET, path, Some(query), b"");
-        (reply.status.as_u16(), serde_json::from_slice::<Value>(&reply.body).unwrap())
-    };
+    let get = |path: &str, query: &str| ask(&admin, &Method::GET, &format!("{path}?{query}"), "");
     assert_eq!(get("/odds", "name=www.example.com").1["records"][0]["data"], "192.0.2.1");
     ask(&admin, &Method::PUT, "/health/green", r#"{"state": "down"}"#);
     assert_eq!(get("/odds", "name=www.example.com&type=A").1["records"][0]["data"], "192.0.2.2");
@@ -304,6 +288,28 @@ async fn requests_on_the_wire() {
         (0, "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "200"),
         (0, "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"),
         (0, "POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", "403"),
+        (0, "POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\r\n", "403"),
+        (0, "POST /reload HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n", "403"),
+        (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", "403"),
+        (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", "403"),
+        (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: Cross-Site\r\n\r\n", "403"),
+        (0, "GET /health HTTP/1.1\r\nHost: localhost:1\r\nOrigin: http://localhost:1\r\n\r\n", "200"),
+        (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n\r\n", "200"),
+        (0, "GET /health HTTP/1.1\r\n\r\n", "400"),
+        (0, "GET /health HTTP/1.0\r\n\r\n", "200"),
+        (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400"),
+        (0, "GET /health HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", "400"),
+        (
+            0,
+            "POST /reload HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        (
+            0,
+            "POST /reload HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        (0, "POST /reload HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "200"),
         (0, &long, "413"),
         // Where many are posted at once there is more room.
         (0, &long.replace("/reload", "/observations"), "400"),
@@ -312,6 +318,12 @@ async fn requests_on_the_wire() {
         (1, "GET /health HTTP/1.1\r\nHost: a.example\r\n\r\n", "401"),
         (1, "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer 0123456789abcdeF\r\n\r\n", "401"),
         (1, "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n", "200"),
+        (
+            1,
+            "GET /health HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n",
+            "403",
+        ),
+        (1, "GET /health HTTP/1.1\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n", "400"),
     ] {
         let mut stream = TcpStream::connect(("127.0.0.1", ports[port])).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -319,44 +331,120 @@ async fn requests_on_the_wire() {
         let length = stream.read(&mut reply).await.unwrap();
         let reply = String::from_utf8_lossy(&reply[..length]).into_owned();
         let shown: String = request.chars().take(60).collect();
-        assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{shown:?}: {reply:?}");
+        assert!(reply.starts_with("HTTP/1.") && reply[8..].starts_with(&format!(" {status} ")), "{shown:?}: {reply:?}");
     }
 }
 
-/// An admin port without a token.
-async fn open_port(folder: &std::path::Path) -> (u16, watch::Sender<bool>) {
-    let (stop, stopped) = watch::channel(false);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(admin(folder, None).serve(listener, stopped));
-    (port, stop)
+/// Strangers that say nothing, or that ask without the token, are no hindrance to whoever has it, nor to connections
+/// that are there.
+#[tokio::test]
+async fn strangers_do_not_keep_the_operator_out() {
+    async fn ask(stream: &mut TcpStream, token: &str) -> String {
+        let request = format!("GET /health/main HTTP/1.1\r\nHost: [::1]\r\n{token}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = [0; 4096];
+        let length = stream.read(&mut reply).await.unwrap();
+        String::from_utf8_lossy(&reply[..length]).chars().take(12).collect()
+    }
+    let bearer = "Authorization: Bearer 0123456789abcdef\r\n";
+    for token in [None, Some("0123456789abcdef")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(admin(folder.path(), token).serve(listener, stopped));
+        let connect = || async { TcpStream::connect(("127.0.0.1", port)).await.unwrap() };
+        let mut there_before = connect().await;
+        assert_eq!(ask(&mut there_before, bearer).await, "HTTP/1.1 200");
+        let mut strangers = Vec::new();
+        for number in 0..3 * NEWCOMERS_MAX {
+            let mut stranger = connect().await;
+            let begins = [&b""[..], b"GET /heal", b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: "][number % 3];
+            stranger.write_all(begins).await.unwrap();
+            if token.is_some() && number % 2 == 0 {
+                assert_eq!(ask(&mut connect().await, "").await, "HTTP/1.1 401");
+            }
+            strangers.push(stranger);
+        }
+        for _ in 0..3 {
+            assert_eq!(ask(&mut connect().await, bearer).await, "HTTP/1.1 200");
+        }
+        assert_eq!(ask(&mut there_before, bearer).await, "HTTP/1.1 200");
+        // The first stranger was closed, the last one was not.
+        assert_eq!(strangers[0].read(&mut [0; 16]).await.unwrap_or(0), 0);
+        let newest = strangers.last().unwrap();
+        let waits = newest.try_read(&mut [0; 16]).unwrap_err();
+        assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+/// Log lines, for a test to read.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
-async fn more_connections_than_there_is_room_for_wait_until_one_ends() {
-    async fn ask(stream: &mut TcpStream) {
-        stream.write_all(b"GET /health/main HTTP/1.1\r\nHost: [::1]\r\n\r\n").await.unwrap();
-        let mut reply = [0; 4096];
-        let length = stream.read(&mut reply).await.unwrap();
-        assert!(reply[..length].starts_with(b"HTTP/1.1 200 "));
-    }
+async fn each_change_is_logged_with_its_client_and_what_came_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (port, _stop) = open_port(folder.path()).await;
-    let connect = || async { TcpStream::connect(("127.0.0.1", port)).await.unwrap() };
-    let mut open = Vec::new();
-    for _ in 0..CONNECTIONS_MAX {
-        open.push(connect().await);
-        ask(open.last_mut().unwrap()).await;
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
+    let _guard = tracing::subscriber::set_default(log.with_writer(move || writer.clone()).finish());
+    let admin = admin(folder.path(), Some("0123456789abcdef"));
+    for (line, token) in [
+        ("GET /health", Some("0123456789abcdef")),
+        ("POST /reload", Some("0123456789abcdef")),
+        ("PUT /health/nobody\u{202e}%0a/switch", Some("0123456789abcdef")),
+        ("POST /reload", Some("0123456789abcdeF")),
+        ("POST /reload", None),
+    ] {
+        let (mut client, server) = tokio::io::duplex(65_536);
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let request = format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{token}\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        converse(admin.clone(), server).await;
     }
-    let mut one_more = connect().await;
-    let waiting = tokio::spawn(async move { ask(&mut one_more).await });
-    // Those that are open are served meanwhile.
-    for stream in &mut open {
-        ask(stream).await;
+    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged: Vec<_> = logged.lines().filter(|line| line.contains("admin: ")).map(str::trim).collect();
+    let expected = [
+        r#"INFO admin: POST /reload peer=127.0.0.1:4711 status=200 token="valid""#,
+        r#"INFO admin: PUT /health/nobody\u{202e}%0a/switch peer=127.0.0.1:4711 status=400 token="valid""#,
+        r#"INFO admin: POST /reload peer=127.0.0.1:4711 status=401 token="wrong""#,
+        r#"INFO admin: POST /reload peer=127.0.0.1:4711 status=401 token="none""#,
+    ];
+    assert_eq!(logged, expected);
+}
+
+/// A question waits for its turn. Its client goes, and its place is free again.
+#[tokio::test]
+async fn a_question_whose_client_is_gone_makes_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let questions = Questions::new(0, 1, Duration::from_secs(600), 1 << 20);
+    let limits = super::Limits { questions, ..Default::default() };
+    let admin = admin_of(folder.path(), None, CHECKS, Settings::default(), limits);
+    for _ in 0..3 {
+        let (mut client, server) = tokio::io::duplex(65_536);
+        let serving = tokio::spawn(converse(admin.clone(), server));
+        client.write_all(b"GET /odds?name=www.example.com HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        while admin.limits.questions.free_places() > 0 {
+            tokio::task::yield_now().await;
+        }
+        // Others are served meanwhile.
+        assert_eq!(ask(&admin, &Method::GET, "/health/main", "").0, 200);
+        drop(client);
+        serving.await.unwrap();
+        assert_eq!(admin.limits.questions.free_places(), 1);
     }
-    assert!(!waiting.is_finished());
-    drop(open.remove(0));
-    waiting.await.unwrap();
 }
 
 /// A client of the admin port that says this, then this byte each second for ever, and hears out what it is told. What it
@@ -365,7 +453,7 @@ async fn slow_client(begin: &[u8], drip: Option<u8>) -> (String, u64) {
     let folder = tempfile::tempdir().unwrap();
     let (mut client, server) = tokio::io::duplex(1024);
     let start = tokio::time::Instant::now();
-    let serving = tokio::spawn(admin(folder.path(), None).converse(server));
+    let serving = tokio::spawn(converse(admin(folder.path(), None), server));
     client.write_all(begin).await.unwrap();
     let (mut from, mut to) = tokio::io::split(client);
     let dripping = async {
@@ -412,7 +500,7 @@ async fn a_client_that_asks_on_and_on_or_reads_nothing_is_let_go_too() {
     let start = tokio::time::Instant::now();
     // Reads nothing: what it is told has no room.
     let (mut deaf, server) = tokio::io::duplex(256);
-    let serving = tokio::spawn(admin(folder.path(), None).converse(server));
+    let serving = tokio::spawn(converse(admin(folder.path(), None), server));
     deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     serving.await.unwrap();
     assert_eq!(start.elapsed(), CONNECTION_TIME_MAX);
@@ -421,7 +509,7 @@ async fn a_client_that_asks_on_and_on_or_reads_nothing_is_let_go_too() {
     let pause = Duration::from_millis(3500);
     let (client, server) = tokio::io::duplex(65_536);
     let start = tokio::time::Instant::now();
-    let serving = tokio::spawn(admin(folder.path(), None).converse(server));
+    let serving = tokio::spawn(converse(admin(folder.path(), None), server));
     let (mut from, mut to) = tokio::io::split(client);
     let asking = async {
         while to.write_all(b"GET /health/blue HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_ok() {

@@ -171,7 +171,7 @@ fn next(next: Next) -> Value {
     }
 }
 
-fn read(read: &Read) -> Value {
+pub(super) fn read(read: &Read) -> Value {
     json!({
         "at": time(read.at),
         "healthy": read.breached.map(|breached| !breached),
@@ -180,7 +180,7 @@ fn read(read: &Read) -> Value {
     })
 }
 
-fn past(past: &Past) -> Value {
+pub(super) fn past(past: &Past) -> Value {
     let latency = &past.outcome.latency;
     let millis = |micros: u32| f64::from(micros) / 1000.0;
     json!({

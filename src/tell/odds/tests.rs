@@ -32,7 +32,11 @@ fn random_zone(dice: &mut Seeded) -> String {
             let ttl = [30, 60][dice.roll(2) as usize];
             let routing = routing(policy, member, dice);
             _ = match kind {
-                0 => writeln!(lines, "n{name} {ttl} IN CNAME n{target} {}", if policy == "MULTIVALUE" { "" } else { &routing }),
+                0 => writeln!(
+                    lines,
+                    "n{name} {ttl} IN CNAME n{target} {}",
+                    if policy == "MULTIVALUE" { "" } else { &routing }
+                ),
                 1..=3 if policy != "MULTIVALUE" => writeln!(
                     lines,
                     "n{name} AWS ALIAS A n{target} $self {} {routing}",
@@ -64,7 +68,8 @@ fn the_odds_of_random_worlds_are_those_of_the_slow_judge() {
         }
         let down = ["a", "b"].iter().filter(|_| dice.roll(2) == 0).map(ToString::to_string).collect();
         let snapshot = crate::tell::Forced { down, up: Vec::new() }.onto(&snapshot).unwrap();
-        for question in (0..10).flat_map(|name| ["A", "CNAME", "ANY"].map(|rtype| format!("n{name}.example.com {rtype}")))
+        for question in (0..10)
+            .flat_map(|name| ["A", "CNAME", "ANY"].map(|rtype| format!("n{name}.example.com {rtype}")))
             .chain(["x.w.example.com A".to_string()])
         {
             let told = odds(&snapshot, &request(&question));

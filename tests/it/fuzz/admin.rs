@@ -89,6 +89,7 @@ fn admin(token: Option<String>) -> Arc<Admin> {
         loads: Arc::default(),
         reload: Arc::default(),
         token,
+        limits: Default::default(),
     })
 }
 
@@ -129,7 +130,7 @@ pub fn run(bytes: &[u8]) {
         let admin = admins[usize::from(guarded)].clone();
         runtime.block_on(async {
             let begin = Instant::now();
-            admin.converse(stream).await;
+            admin.converse(stream, ([127, 0, 0, 1], 4711).into()).await;
             begin.elapsed()
         })
     });
@@ -143,7 +144,7 @@ pub fn run(bytes: &[u8]) {
     }
     let mut rest = &written[..];
     while let Some(Told { status, json, body }) = reply(&mut rest) {
-        let known = [100, 200, 400, 401, 403, 404, 405, 408, 409, 413, 414, 429, 431];
+        let known = [100, 200, 400, 401, 403, 404, 405, 408, 409, 413, 414, 429, 431, 503, 504];
         assert!(known.contains(&status), "status {status}");
         if guarded && !has(TOKEN.as_bytes()) {
             assert!(![200, 404, 409].contains(&status), "status {status} without the token");
@@ -183,6 +184,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
     requests.push("POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n".into());
     requests.push("PUT /health/blue HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{\"state\": \"auto\"}\r\n0\r\n\r\n".into());
     requests.push("GET / HTTP/1.0\r\n\r\n".into());
+    requests.push(
+        "POST /reload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n".into(),
+    );
     let manners = Manner::some();
     let seed = |(number, said): (usize, String)| {
         let guarded = u8::from(said.contains(TOKEN) || number % 5 == 4);
