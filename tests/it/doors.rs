@@ -58,16 +58,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts with these settings on top.
+    /// Starts with these settings on top, among which may be another folder of zones.
     pub fn start(settings: &str, certificate: &Certificate) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let any = "\"127.0.0.1:0\"";
+        let zones = match settings.contains("zones = ") {
+            true => String::new(),
+            false => format!("zones = {:?}\n", here.join("zones")),
+        };
         let text = format!(
             "listen = {any}\nlisten_tls = {any}\nlisten_https = {any}\nlisten_h3 = {any}\nlisten_quic = {any}\n\
-             admin = {any}\nworkers = 2\nanswer_order = \"fixed\"\n\
-             zones = {:?}\ngeo = {:?}\ncertificate = \"cert.pem\"\ncertificate_key = \"key.pem\"\n{settings}",
-            here.join("zones"),
+             admin = {any}\nworkers = 2\nanswer_order = \"fixed\"\n{zones}\
+             geo = {:?}\ncertificate = \"cert.pem\"\ncertificate_key = \"key.pem\"\n{settings}",
             here.join("geo"),
         );
         fs::write(folder.path().join("fingerpost.toml"), text).expect("settings");
