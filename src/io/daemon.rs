@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::admin::{Admin, Loads, ports};
+use super::admin::{self, Admin, Loads, ports};
 use super::announce;
 use super::bind::{Addresses, Sockets};
 use super::confine::{self, Needs};

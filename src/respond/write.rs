@@ -103,6 +103,9 @@ fn owner<'a>(answer: &'a Answer, owner: Owner, node: Node<'a>) -> Under<'a> {
     }
 }
 
+/// The order of a referral's addresses: whether they are of servers below the cut, and which come together.
+const GLUE: [(bool, &[Type]); 3] = [(true, &[Type::A, Type::AAAA]), (false, &[Type::A]), (false, &[Type::AAAA])];
+
 /// The servers, and of their addresses what fits. Names are compressed against the question and each other, which
 /// costs time but fits where the rendered referral doesn't. The addresses of servers below the cut come first and must
 /// fit (RFC 9471). Of the other servers IPv4 addresses come first, so that more of them have one.
@@ -121,7 +124,7 @@ fn referral_by_sets(
     // Not aligned: the rendered set knows nothing of the question's labels below the cut.
     response.set(Section::Authority, Under::Question(skip), false, servers, None, 0)?;
     let mut missing = false;
-    for (below, rtypes) in [(true, &[Type::A, Type::AAAA][..]), (false, &[Type::A]), (false, &[Type::AAAA])] {
+    for (below, rtypes) in GLUE {
         for server in servers.records() {
             spare.clear();
             server.data(spare);

@@ -216,8 +216,8 @@ fn holds(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let after = &line[at + word.len()..];
         let path_only = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        !line[..at].ends_with(part)
-            && !(a_name && after.starts_with(part))
+        let inside_a_word = line[..at].ends_with(part) || a_name && after.starts_with(part);
+        !inside_a_word
             // The name of a crate is one where it begins a path, and no more.
             && (!path_only || after.starts_with("::") || after.starts_with(" as ") || after.is_empty() && !line.contains(' '))
             && !(path_only && line[..at].ends_with("::"))

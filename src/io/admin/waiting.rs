@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{ACCEPT_RETRY, CONNECTIONS_MAX, HEADERS_MAX, PATIENCE, Reply};
+use super::callers::NEWCOMERS_MAX;
+use super::{ACCEPT_RETRY, HEADERS_MAX, PATIENCE, Reply};
 
 /// Answers until it is dropped.
 pub async fn serve(listener: TcpListener) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(NEWCOMERS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok(place) = room.clone().acquire_owned().await else { return };
