@@ -4,6 +4,7 @@
 
 mod access;
 pub mod address;
+mod effect;
 mod environment;
 mod flags;
 mod health;
@@ -22,6 +23,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use access::Regrets;
 pub use doors::{DoorLimits, Doors, ProxyClient, ProxySettings};
+pub use effect::Effect;
 pub use environment::{PREFIX, Variable};
 pub use flags::Flags;
 pub use health::Health;
@@ -83,6 +85,8 @@ pub struct Config {
     pub confine: Confine,
     /// What to say of access rules should they be for nobody.
     pub regrets: Regrets,
+    /// What the file says, to find what changed.
+    said: effect::Said,
     /// What answers depend on. Its cookie secrets and identities are filled in from the machine (`with_identity`).
     pub settings: Settings,
 }
@@ -159,6 +163,7 @@ impl Config {
             proxy: ProxySettings::default(),
             confine: Confine::default(),
             regrets: Regrets::default(),
+            said: effect::Said::new(),
             settings: Settings::modern(),
         }
     }
@@ -202,6 +207,7 @@ impl Config {
                 problems.push(source.unknown(key));
                 continue;
             };
+            config.said.insert(setting.name, effect::plain(value.get_ref()));
             if let Err(Wrong { span, what }) = (setting.read)(&mut config, value, folder) {
                 let what = format!("{}: {what}", setting.name);
                 problems.push(source.problem(span, what, "", format!("write for example {}", setting.example)));
@@ -211,11 +217,26 @@ impl Config {
             config.regrets = Regrets::new(value, |span, what, why, remedy| source.problem(span, what, why, remedy));
         }
         environment::apply(&mut config, variables, &mut problems);
-        let told = |idle: Duration| u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
-        config.settings.tcp_keepalive = config.tcp_keepalive.then(|| told(config.tcp.idle));
-        config.settings.tls_keepalive = config.tcp_keepalive.then(|| told(config.doors.limits.idle));
+        let (tcp, tls) = (config.tcp.idle, config.doors.limits.idle);
+        config.announce_idle(tcp, tls);
         problems.sort();
         (config, problems)
+    }
+
+    /// Clients are told these times (RFC 7828).
+    fn announce_idle(&mut self, tcp: Duration, tls: Duration) {
+        let told = |idle: Duration| u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX);
+        self.settings.tcp_keepalive = self.tcp_keepalive.then(|| told(tcp));
+        self.settings.tls_keepalive = self.tcp_keepalive.then(|| told(tls));
+    }
+
+    /// Keeps the limits of connections of a server that runs: they change at its next start.
+    pub fn with_connections_of(mut self, running: &Config) -> Config {
+        self.tcp = running.tcp.clone();
+        self.doors.limits = running.doors.limits.clone();
+        let (tcp, tls) = (self.tcp.idle, self.doors.limits.idle);
+        self.announce_idle(tcp, tls);
+        self
     }
 
     /// The settings with what only the machine knows.
@@ -237,10 +258,11 @@ impl Config {
     }
 }
 
-/// One setting: its name, an example of it, and how it is read.
+/// One setting: its name, an example of it, when a change takes effect, and how it is read.
 struct Setting {
     name: &'static str,
     example: &'static str,
+    effect: Effect,
     read: fn(&mut Config, &Value<'_>, &Path) -> Result<(), Wrong>,
 }
 
@@ -257,12 +279,16 @@ struct Wrong {
     what: String,
 }
 
-/// A line of the table below.
+/// A line of the table below. What says nothing else takes effect with a load.
 macro_rules! setting {
     ($example:literal, |$config:ident, $value:ident, $folder:pat_param| $read:expr) => {
+        setting!(AtLoad, $example, |$config, $value, $folder| $read)
+    };
+    ($effect:ident, $example:literal, |$config:ident, $value:ident, $folder:pat_param| $read:expr) => {
         Setting {
             name: name_in($example),
             example: $example,
+            effect: $crate::config::Effect::$effect,
             read: |$config, $value, $folder| {
                 $read;
                 Ok(())
@@ -287,27 +313,27 @@ const fn name_in(example: &str) -> &str {
 #[rustfmt::skip]
 const SETTINGS: &[Setting] = &[
     setting!("profile = \"modern\"", |_config, value, _| one_of(value, &[("modern", ()), ("route53", ())])?),
-    setting!("listen = [\"127.0.0.1:5300\", \"[::1]:5300\"]", |config, value, _| config.listen = Some(address::listening(value, address::DNS)?)),
-    setting!("zones = \"zones\"", |config, value, folder| config.zones = Some(folder.join(text(value)?))),
-    setting!("geo = \"geo\"", |config, value, folder| config.geo = Some(folder.join(text(value)?))),
-    setting!("state = \"state\"", |config, value, folder| config.state = Some(folder.join(text(value)?))),
-    setting!("admin = \"127.0.0.1:5380\"", |config, value, _| config.admin = Some(address::listening(value, address::ADMIN)?)),
-    setting!("workers = 4", |config, value, _| config.workers = Some(number(value, 1, WORKERS_MAX)? as usize)),
-    setting!("seed = 7", |config, value, _| config.seed = Some(number(value, 0, i64::MAX)? as u64)),
-    setting!("log = \"human\"", |config, value, _| config.log = one_of(value, &[("human", Log::Human), ("json", Log::Json)])?),
-    setting!("gate_reload = true", |config, value, _| config.gate_reload = boolean(value)?),
-    setting!("upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = address::asked(value)?),
+    setting!(AtStart, "listen = [\"127.0.0.1:5300\", \"[::1]:5300\"]", |config, value, _| config.listen = Some(address::listening(value, address::DNS)?)),
+    setting!(AtStart, "zones = \"zones\"", |config, value, folder| config.zones = Some(folder.join(text(value)?))),
+    setting!(AtStart, "geo = \"geo\"", |config, value, folder| config.geo = Some(folder.join(text(value)?))),
+    setting!(AtStart, "state = \"state\"", |config, value, folder| config.state = Some(folder.join(text(value)?))),
+    setting!(AtStart, "admin = \"127.0.0.1:5380\"", |config, value, _| config.admin = Some(address::listening(value, address::ADMIN)?)),
+    setting!(AtStart, "workers = 4", |config, value, _| config.workers = Some(number(value, 1, WORKERS_MAX)? as usize)),
+    setting!(AtStart, "seed = 7", |config, value, _| config.seed = Some(number(value, 0, i64::MAX)? as u64)),
+    setting!(AtStart, "log = \"human\"", |config, value, _| config.log = one_of(value, &[("human", Log::Human), ("json", Log::Json)])?),
+    setting!(AtOnce, "gate_reload = true", |config, value, _| config.gate_reload = boolean(value)?),
+    setting!(AtOnce, "upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = address::asked(value)?),
     setting!("stand_in = { \"*.elb.amazonaws.com\" = [\"192.0.2.200\"] }", |config, value, _| config.settings.stand_ins = stand_in::stand_ins(value)?),
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
-    setting!("health_rule = \"route53\"", |config, value, _| config.health.control.rule =
+    setting!(AtOnce, "health_rule = \"route53\"", |config, value, _| config.health.control.rule =
         one_of(value, &[("route53", Rule::Route53), ("majority", Rule::Majority), ("all", Rule::All)])?),
-    setting!("health_observation_seconds = 60", |config, value, _| config.health.control.heard_age =
+    setting!(AtOnce, "health_observation_seconds = 60", |config, value, _| config.health.control.heard_age =
         Duration::from_secs(number(value, 1, OBSERVATION_MAX)? as u64)),
-    setting!("health_validate_certificates = false", |config, value, _| config.health.validate_certificates = boolean(value)?),
-    setting!("health_ipv6 = false", |config, value, _| config.health.ipv6 = boolean(value)?),
-    setting!("health_resolvers = [\"127.0.0.1:5300\"]", |config, value, _| config.health.resolvers = address::asked(value)?),
-    setting!("checker = { paris = { source = \"127.0.0.2\" } }", |config, value, _| config.health.control.checkers = health::checkers(value)?),
-    setting!("report = { lima = { url = \"http://192.0.2.1:5380\", as = \"paris\" } }", |config, value, folder|
+    setting!(AtOnce, "health_validate_certificates = false", |config, value, _| config.health.validate_certificates = boolean(value)?),
+    setting!(AtOnce, "health_ipv6 = false", |config, value, _| config.health.ipv6 = boolean(value)?),
+    setting!(AtOnce, "health_resolvers = [\"127.0.0.1:5300\"]", |config, value, _| config.health.resolvers = address::asked(value)?),
+    setting!(AtOnce, "checker = { paris = { source = \"127.0.0.2\" } }", |config, value, _| config.health.control.checkers = health::checkers(value)?),
+    setting!(AtOnce, "report = { lima = { url = \"http://192.0.2.1:5380\", as = \"paris\" } }", |config, value, folder|
         config.health.reports = report::reports(value, folder)?),
     setting!("access = { deny = [\"192.0.2.0/24\"] }", |config, value, _| config.settings.access = access::access(value)?),
     setting!("geoproximity_formula = \"2026\"", |config, value, _| config.settings.geoproximity_formula =
@@ -325,17 +351,17 @@ const SETTINGS: &[Setting] = &[
     setting!("extended_errors = true", |config, value, _| config.settings.extended_errors = boolean(value)?),
     setting!("refused_opt = true", |config, value, _| config.settings.refused_opt = boolean(value)?),
     setting!("cookies = true", |config, value, _| config.cookies = boolean(value)?),
-    setting!("cookie_rotation_hours = 24", |config, value, _| config.cookie_rotation =
+    setting!(AtOnce, "cookie_rotation_hours = 24", |config, value, _| config.cookie_rotation =
         Duration::from_secs(60 * 60 * number(value, 1, ROTATION_MAX)? as u64)),
     setting!("nsid = \"ns1.example.net\"", |config, value, _| config.nsid = identity(value, NSID_MAX)?),
     setting!("chaos_version = false", |config, value, _| config.settings.chaos_version = version(value)?),
     setting!("chaos_identity = \"ns1\"", |config, value, _| config.chaos_identity = identity(value, CHAOS_TEXT_MAX)?),
-    setting!("tcp_connections_max = 2048", |config, value, _| config.tcp.connections_max = number(value, 1, CONNECTIONS_MAX)? as usize),
-    setting!("tcp_connections_per_client_max = 256", |config, value, _| config.tcp.client_max = number(value, 1, CONNECTIONS_MAX)? as usize),
-    setting!("tcp_idle_seconds = 10", |config, value, _| config.tcp.idle = seconds(value)?),
-    setting!("tcp_read_seconds = 5", |config, value, _| config.tcp.read = seconds(value)?),
-    setting!("tcp_write_seconds = 5", |config, value, _| config.tcp.write = seconds(value)?),
-    setting!("tcp_queries_max = 1000000", |config, value, _| config.tcp.queries_max = number(value, 1, doors::REQUESTS_MAX)? as u64),
+    setting!(AtStart, "tcp_connections_max = 2048", |config, value, _| config.tcp.connections_max = number(value, 1, CONNECTIONS_MAX)? as usize),
+    setting!(AtStart, "tcp_connections_per_client_max = 256", |config, value, _| config.tcp.client_max = number(value, 1, CONNECTIONS_MAX)? as usize),
+    setting!(AtStart, "tcp_idle_seconds = 10", |config, value, _| config.tcp.idle = seconds(value)?),
+    setting!(AtStart, "tcp_read_seconds = 5", |config, value, _| config.tcp.read = seconds(value)?),
+    setting!(AtStart, "tcp_write_seconds = 5", |config, value, _| config.tcp.write = seconds(value)?),
+    setting!(AtStart, "tcp_queries_max = 1000000", |config, value, _| config.tcp.queries_max = number(value, 1, doors::REQUESTS_MAX)? as u64),
     setting!("tcp_keepalive = true", |config, value, _| config.tcp_keepalive = boolean(value)?),
 ];
 

@@ -226,6 +226,7 @@ impl Control {
                 if let Kind::Metric(Metric { follows: Follows::Query(_), .. }) = &watched.check.kind {
                     return Err(Refused::Follows(id));
                 }
+                self.kept.room_for(&id, "")?;
                 let metered = Metered::after(self.metric(&id), state, now);
                 self.kept.metrics.insert(id.clone(), metered);
                 self.tell(&id, now);
@@ -234,6 +235,7 @@ impl Control {
             }
             Event::Switch { id, on } => {
                 self.expect_type(&id, "RECOVERY_CONTROL")?;
+                self.kept.room_for(&id, "")?;
                 self.kept.switches.insert(id.clone(), Switched { on, since: now.0 });
                 self.tell(&id, now);
                 self.publish(now, &mut effects);
@@ -491,6 +493,7 @@ impl Control {
         if reason.len() > TEXT_MAX {
             return Err(Refused::TextTooLong);
         }
+        healthy.map_or(Ok(()), |_| self.kept.room_for(&id, &reason))?;
         let result = self.verdicts.force(&id, healthy, now);
         // A check that is away at the moment can be let go all the same.
         let away = healthy.is_none() && self.kept.forced.contains_key(&id);

@@ -11,10 +11,10 @@ use fingerpost::io::bind::Addresses;
 use fingerpost::io::daemon::{self, Plan};
 use fingerpost::io::doors::open::with_lab_ports;
 use fingerpost::io::load::Loader;
-use fingerpost::io::log;
+use fingerpost::io::{log, sys};
 use fingerpost::snapshot::Settings;
 
-use super::{Common, FINE, LogFormat};
+use super::{Common, FINE, LogFormat, REFUSED};
 
 const STATE_FOLDER: &str = "state";
 
@@ -90,6 +90,16 @@ fn all(flags: Vec<Listeners>) -> Vec<SocketAddr> {
 
 impl Serve {
     pub fn run(self) -> anyhow::Result<u8> {
+        sys::ignore_user_signals();
+        let result = self.serve();
+        match log::flush() {
+            true => result,
+            // The error would wait for the same reader.
+            false => Ok(result.unwrap_or(REFUSED)),
+        }
+    }
+
+    fn serve(self) -> anyhow::Result<u8> {
         let mut config = self.common.read()?;
         let flags = Flags { upstream: all(self.upstream), seed: self.seed };
         flags.set(&mut config);

@@ -20,8 +20,8 @@ impl Default for Confine {
 
 #[rustfmt::skip]
 pub(super) const SETTINGS: &[Setting] = &[
-    setting!("user = \"nobody\"", |config, value, _| config.confine.user = Some(text(value)?.into())),
-    setting!("landlock = true", |config, value, _| config.confine.landlock = boolean(value)?),
-    setting!("seccomp = true", |config, value, _| config.confine.seccomp = boolean(value)?),
-    setting!("core_dumps = false", |config, value, _| config.confine.core_dumps = boolean(value)?),
+    setting!(AtStart, "user = \"nobody\"", |config, value, _| config.confine.user = Some(text(value)?.into())),
+    setting!(AtStart, "landlock = true", |config, value, _| config.confine.landlock = boolean(value)?),
+    setting!(AtStart, "seccomp = true", |config, value, _| config.confine.seccomp = boolean(value)?),
+    setting!(AtStart, "core_dumps = false", |config, value, _| config.confine.core_dumps = boolean(value)?),
 ];

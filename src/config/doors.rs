@@ -113,22 +113,22 @@ impl ProxySettings {
 
 #[rustfmt::skip]
 pub(super) const SETTINGS: &[Setting] = &[
-    setting!("listen_tls = [\"192.0.2.53:853\"]", |config, value, _| config.doors.tls = address::listening(value, address::DNS_OVER_TLS)?),
-    setting!("listen_https = [\"192.0.2.53:443\"]", |config, value, _| config.doors.https = address::listening(value, address::HTTPS)?),
-    setting!("listen_h3 = [\"192.0.2.53:443\"]", |config, value, _| config.doors.h3 = address::listening(value, address::HTTPS)?),
-    setting!("listen_quic = [\"192.0.2.53:853\"]", |config, value, _| config.doors.quic = address::listening(value, address::DNS_OVER_TLS)?),
-    setting!("certificate = \"fullchain.pem\"", |config, value, folder| config.doors.certificate = Some(folder.join(text(value)?))),
-    setting!("certificate_key = \"privkey.pem\"", |config, value, folder| config.doors.key = Some(folder.join(text(value)?))),
-    setting!("self_signed = true", |config, value, _| config.doors.self_signed = boolean(value)?),
-    setting!("https_path = \"/dns-query\"", |config, value, _| config.doors.path = path(value)?),
-    setting!("encrypted_connections_max = 2048", |config, value, _| config.doors.limits.connections_max = number(value, 1, CONNECTIONS_MAX)? as usize),
-    setting!("encrypted_connections_per_client_max = 256", |config, value, _| config.doors.limits.client_max = number(value, 1, CONNECTIONS_MAX)? as usize),
-    setting!("encrypted_handshake_seconds = 5", |config, value, _| config.doors.limits.handshake = seconds(value)?),
-    setting!("encrypted_idle_seconds = 30", |config, value, _| config.doors.limits.idle = seconds(value)?),
-    setting!("encrypted_streams_max = 100", |config, value, _| config.doors.limits.streams_max = number(value, 1, STREAMS_MAX)? as u32),
-    setting!("encrypted_requests_max = 1000000", |config, value, _| config.doors.limits.requests_max = number(value, 1, REQUESTS_MAX)? as u64),
-    setting!("proxy_from = [\"10.0.0.0/8\"]", |config, value, _| config.proxy.from = networks(value)?),
-    setting!("proxy_client = \"header\"", |config, value, _| config.proxy.client =
+    setting!(AtStart, "listen_tls = [\"192.0.2.53:853\"]", |config, value, _| config.doors.tls = address::listening(value, address::DNS_OVER_TLS)?),
+    setting!(AtStart, "listen_https = [\"192.0.2.53:443\"]", |config, value, _| config.doors.https = address::listening(value, address::HTTPS)?),
+    setting!(AtStart, "listen_h3 = [\"192.0.2.53:443\"]", |config, value, _| config.doors.h3 = address::listening(value, address::HTTPS)?),
+    setting!(AtStart, "listen_quic = [\"192.0.2.53:853\"]", |config, value, _| config.doors.quic = address::listening(value, address::DNS_OVER_TLS)?),
+    setting!(AtStart, "certificate = \"fullchain.pem\"", |config, value, folder| config.doors.certificate = Some(folder.join(text(value)?))),
+    setting!(AtStart, "certificate_key = \"privkey.pem\"", |config, value, folder| config.doors.key = Some(folder.join(text(value)?))),
+    setting!(AtStart, "self_signed = true", |config, value, _| config.doors.self_signed = boolean(value)?),
+    setting!(AtStart, "https_path = \"/dns-query\"", |config, value, _| config.doors.path = path(value)?),
+    setting!(AtStart, "encrypted_connections_max = 2048", |config, value, _| config.doors.limits.connections_max = number(value, 1, CONNECTIONS_MAX)? as usize),
+    setting!(AtStart, "encrypted_connections_per_client_max = 256", |config, value, _| config.doors.limits.client_max = number(value, 1, CONNECTIONS_MAX)? as usize),
+    setting!(AtStart, "encrypted_handshake_seconds = 5", |config, value, _| config.doors.limits.handshake = seconds(value)?),
+    setting!(AtStart, "encrypted_idle_seconds = 30", |config, value, _| config.doors.limits.idle = seconds(value)?),
+    setting!(AtStart, "encrypted_streams_max = 100", |config, value, _| config.doors.limits.streams_max = number(value, 1, STREAMS_MAX)? as u32),
+    setting!(AtStart, "encrypted_requests_max = 1000000", |config, value, _| config.doors.limits.requests_max = number(value, 1, REQUESTS_MAX)? as u64),
+    setting!(AtStart, "proxy_from = [\"10.0.0.0/8\"]", |config, value, _| config.proxy.from = networks(value)?),
+    setting!(AtStart, "proxy_client = \"header\"", |config, value, _| config.proxy.client =
         one_of(value, &[("header", ProxyClient::Header), ("source", ProxyClient::Source)])?),
 ];
 

@@ -5,10 +5,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::VERDICT_AGE_MAX;
+use super::{Refused, VERDICT_AGE_MAX};
 use crate::health::alarm::MetricState;
 use crate::model::Id;
 use crate::moment::Moment;
+
+/// What operators and alarms said, in bytes: it is written whole, and has to be read back. Ours: an eighth of the longest
+/// file that is read (`io::state`), because JSON takes up to six bytes for one of a reason.
+pub const SAID_MAX: usize = 32 << 20;
+
+/// What an entry takes beside its texts, at most a sixth of that in JSON; ours.
+const ENTRY: usize = 96;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,11 +76,51 @@ pub struct KeptVerdict {
 }
 
 impl Kept {
+    /// Whether an entry with these texts may be kept, in place of an older one for the same check.
+    pub(super) fn room_for(&self, of: &str, reason: &str) -> Result<(), Refused> {
+        let forced = self.forced.iter().map(|(id, forced)| (id, forced.reason.len()));
+        let others = self.switches.keys().chain(self.metrics.keys()).map(|id| (id, 0));
+        let others = forced.chain(others).filter(|(id, _)| &***id != of);
+        let said: usize = others.map(|(id, reason)| id.len() + reason + ENTRY).sum();
+        if said + of.len() + reason.len() + ENTRY > SAID_MAX { Err(Refused::Full) } else { Ok(()) }
+    }
+
     /// Without what is too old to be believed. A clock that was set back makes nothing older.
     pub(super) fn still_young(mut self, now: Moment) -> Kept {
         if now.since(Moment(self.saved)) > VERDICT_AGE_MAX {
             self.verdicts.clear();
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::TEXT_MAX;
+
+    fn forced(reason: &str) -> Forced {
+        Forced { healthy: false, since: u64::MAX, until: Some(u64::MAX), reason: reason.into() }
+    }
+
+    #[test]
+    fn an_entry_takes_at_most_six_times_its_size_in_the_file() {
+        for reason in ["", "\u{1}", "\u{1f}\"\\é", &"\u{1}".repeat(TEXT_MAX)] {
+            let kept = Kept { forced: [("\u{1}".into(), forced(reason))].into(), ..Kept::default() };
+            let none = serde_json::to_vec(&Kept::default()).unwrap().len();
+            let size = serde_json::to_vec(&kept).unwrap().len() - none;
+            assert!(size <= 6 * (1 + reason.len() + ENTRY), "{size} for {reason:?}");
+        }
+    }
+
+    #[test]
+    fn more_than_can_be_read_back_is_refused_and_what_is_there_may_change() {
+        let reason = "r".repeat(TEXT_MAX);
+        let most = SAID_MAX / (8 + TEXT_MAX + ENTRY);
+        let entries = (0..most).map(|number| (format!("{number:08}").into(), forced(&reason)));
+        let kept = Kept { forced: entries.collect(), ..Kept::default() };
+        assert_eq!(kept.room_for("another!", &reason), Err(Refused::Full));
+        assert_eq!(kept.room_for("00000001", &reason), Ok(()));
+        assert_eq!(Kept::default().room_for("another!", &reason), Ok(()));
     }
 }

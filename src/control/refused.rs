@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::TEXT_MAX;
+use super::kept::SAID_MAX;
 use crate::health::tracker::CHECKERS_MAX;
 use crate::health::verdicts::UnknownCheck;
 use crate::model::Id;
@@ -19,6 +20,8 @@ pub enum Refused {
     },
     TextTooLong,
     TooManyCheckers,
+    /// What was said before takes all the room there is.
+    Full,
     /// The metric follows a query.
     Follows(Id),
     /// A checker of this server has this name.
@@ -34,6 +37,11 @@ impl fmt::Display for Refused {
             }
             Refused::TextTooLong => write!(f, "a reason or a checker's name has at most {TEXT_MAX} bytes"),
             Refused::TooManyCheckers => write!(f, "{CHECKERS_MAX} other checkers speak for this check already"),
+            Refused::Full => write!(
+                f,
+                "{SAID_MAX} bytes of forced states, switches and alarms are kept already; set some that are not needed \
+                 to auto"
+            ),
             Refused::Follows(id) => {
                 write!(f, "health check {id:?} follows a Prometheus query; force it, or take the query away")
             }

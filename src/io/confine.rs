@@ -7,7 +7,6 @@
 mod files;
 mod system_calls;
 
-use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,6 +15,7 @@ use nix::sys::{prctl, resource};
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
 
 use super::folder::Listing;
+use super::state;
 use crate::config::Confine;
 
 /// What the process still needs of the world.
@@ -98,14 +98,9 @@ fn find_user(name: &str) -> Result<User> {
 
 /// Makes the folder of states where it is missing, and the user's. What goes wrong here shows when it is opened.
 fn make_state_folder(folder: &Path, user: Option<&User>) {
-    let _ = super::state::make_folder(folder);
-    let Some(user) = user.filter(|_| geteuid().is_root()) else { return };
-    let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
-    let _ = lchown(folder, uid, gid);
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            let _ = lchown(entry.path(), uid, gid);
-        }
+    let _ = state::make_folder(folder);
+    if let Some(user) = user.filter(|_| geteuid().is_root()) {
+        let _ = state::give_to(folder, user.uid.as_raw(), user.gid.as_raw());
     }
 }
 

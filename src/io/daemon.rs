@@ -1,5 +1,6 @@
 //! The server from its start to its end: load, bind, answer, reload, rotate, drain.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,11 +28,11 @@ use super::probe::{self, Prober};
 use super::proxy::{Behind, Proxies};
 use super::report;
 use super::service::{self, Service};
-use super::state::{CookieSecrets, State};
+use super::state::{CookieSecrets, State, Unusable};
 use super::upstream::Asking;
 use super::watch::Watch;
-use super::{clock, routing_tests, settings, sys, tcp, udp};
-use crate::config::{self, Config, Flags};
+use super::{clock, log, routing_tests, settings, sys, tcp, udp};
+use crate::config::{self, Config, Effect, Flags};
 use crate::problem::{Problems, Severity, counted};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
@@ -109,11 +110,12 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     let mut listing = Listing::of(&plan.loader.folders().zones).ok();
     confine::confine(&plan.config.confine, &plan.needs(), listing.as_mut())?;
     plan.loader.knowing(listing);
+    log::write();
     // Whatever clients do over streams, probes and the admin port have a thread of their own.
     let (runtime, streams) = (threads(1, "keeping")?, threads(plan.workers, "tcp")?);
     let waiting = ports::wait(&runtime, admin_port.as_ref())?;
     let state = open_state(&plan);
-    let health_state = state.as_ref().and_then(|_| open_state(&plan));
+    let health_state = state.clone();
     let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
         tracing::warn!(%error, "the cookie secrets cannot be kept; cookies will not outlive this process");
         CookieSecrets::load(None, clock::unix_seconds())
@@ -129,6 +131,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         held: false,
         loads: Arc::default(),
         service: Service::new(Vec::new()),
+        changed: BTreeSet::new(),
+        loading: BTreeSet::new(),
         listeners: addresses.iter().copied().chain(encrypted.addresses.iter().map(|&(_, address)| address)).collect(),
     };
     plan.loader.set(running.config.limits, running.settings());
@@ -244,12 +248,25 @@ fn end(runtime: Runtime) {
 }
 
 fn open_state(plan: &Plan) -> Option<State> {
-    State::open(&plan.state)
-        .inspect_err(|error| {
-            let folder = plan.state.display();
+    let folder = plan.state.display();
+    match State::open(&plan.state) {
+        Ok(state) => {
+            if let Some(error) = state.read_only() {
+                tracing::warn!(%error, "the state folder {folder} can only be read; serving without writing to it");
+            }
+            Some(state)
+        }
+        Err(Unusable::Taken) => {
+            tracing::warn!(
+                "another server uses the state folder {folder}; serving without state, name another (--state)"
+            );
+            None
+        }
+        Err(Unusable::Failed(error)) => {
             tracing::warn!(%error, "nothing can be kept in the state folder {folder}; serving without");
-        })
-        .ok()
+            None
+        }
+    }
 }
 
 fn prober(config: &Config) -> Result<Prober> {
@@ -402,6 +419,10 @@ struct Control {
     service: Service,
     /// Every address that is listened on.
     listeners: Vec<SocketAddr>,
+    /// Settings that changed and take effect with the next load.
+    changed: BTreeSet<&'static str>,
+    /// … with the load that is under way, or with one after it should that be refused.
+    loading: BTreeSet<&'static str>,
 }
 
 impl Control {
@@ -435,6 +456,7 @@ impl Control {
                     }
                     tracing::info!("told to reload");
                     self.read_settings(health);
+                    rotation = tokio::time::Instant::now() + self.until_rotation();
                     recertify.notify_one();
                     (again, first) = (Some(Touched::Any), false);
                 }
@@ -476,6 +498,7 @@ impl Control {
                 self.service.reloading();
                 let touched = again.take().unwrap_or(Touched::Any);
                 own.set(self.config.limits, self.settings());
+                self.loading.append(&mut self.changed);
                 let gated = self.config.gate_reload;
                 let (tell, told) = oneshot::channel();
                 let load = move || {
@@ -521,11 +544,26 @@ impl Control {
                     let upstream = served.load().upstream.clone();
                     health.reload(&Arc::new(loaded.snapshot.with_settings(settings).with_upstream(upstream)));
                 }
+                self.log_changes(!self.held);
             }
             Err(error) => {
                 self.loads.reloads_failed.fetch_add(1, Ordering::Relaxed);
                 tracing::error!("nothing was reloaded, what was served before is: {error:#}");
+                self.log_changes(false);
             }
+        }
+    }
+
+    /// Logs of each setting that changed whether the load brought it into effect. A later load may.
+    fn log_changes(&mut self, loaded: bool) {
+        for name in &self.loading {
+            match loaded {
+                true => tracing::info!("{name} took effect"),
+                false => tracing::warn!("{name} did not take effect: the load was refused"),
+            }
+        }
+        if loaded {
+            self.loading.clear();
         }
     }
 
@@ -538,24 +576,13 @@ impl Control {
         });
         match read {
             Ok((prober, receivers, config)) => {
-                let fixed = |config: &Config| {
-                    (config.listen.clone(), config.zones.clone(), config.geo.clone(), config.state.clone())
-                };
-                if fixed(&config) != fixed(&self.config)
-                    || (config.workers, config.seed, &config.admin, &config.tcp, config.log)
-                        != (
-                            self.config.workers,
-                            self.config.seed,
-                            &self.config.admin,
-                            &self.config.tcp,
-                            self.config.log,
-                        )
-                    || (&config.doors, &config.proxy) != (&self.config.doors, &self.config.proxy)
-                {
-                    tracing::warn!(
-                        "settings of addresses, folders, workers, logs, connections and proxies take effect at the \
-                         next start"
-                    );
+                let config = config.with_connections_of(&self.config);
+                for (name, effect) in config.changes(&self.config) {
+                    match effect {
+                        Effect::AtOnce => tracing::info!("{name} took effect"),
+                        Effect::AtLoad => _ = self.changed.insert(name),
+                        Effect::AtStart => tracing::warn!("{name} takes effect at the next start"),
+                    }
                 }
                 if config.health != self.config.health {
                     health.configure(config.health.control.clone(), prober);

@@ -1,6 +1,6 @@
 //! Does what `control` says: asks endpoints, writes the state folder, swaps the snapshot, logs what turned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -16,14 +16,12 @@ use super::keeper::{Keeper, Saving};
 use super::live::Served;
 use super::probe::{Awake, Prober};
 use super::report::{Receiver, Reports};
-use super::state::State;
+use super::state::{FILE_MAX, HEALTH_FILE, State};
 use crate::control::{Control, Effect, Event, Kept, Observation, Refused, Settings, Turn};
 use crate::model::Id;
 use crate::model::health_check::{Follows, HealthCheck, Kind, Metric};
 use crate::moment::Moment;
 use crate::snapshot::Snapshot;
-
-const STATE_FILE: &str = "health.json";
 
 /// Names in one log line; more are counted.
 const LOGGED_NAMES_MAX: usize = 10;
@@ -52,7 +50,8 @@ impl Health {
     /// Takes over the snapshot that is served. To be called within the runtime in which probes are to run.
     pub fn new(settings: Settings, state: Option<State>, served: Served, prober: Prober, seed: u64) -> Arc<Health> {
         let kept = state.as_ref().map(read).unwrap_or_default();
-        let keeper = state.and_then(|state| {
+        // A folder that can only be read was told of when it was opened.
+        let keeper = state.filter(|state| state.read_only().is_none()).and_then(|state| {
             let keeper = Keeper::start(move |kept| write(&state, kept));
             keeper.inspect_err(|error| tracing::warn!(%error, "health cannot be kept: no thread for it")).ok()
         });
@@ -110,25 +109,27 @@ impl Health {
     pub fn handle(self: &Arc<Self>, event: Event) -> Result<Saving, Refused> {
         let mut inside = self.lock();
         let effects = inside.control.handle(event, self.now())?;
-        let saving = self.carry_out(&mut inside, effects, None);
+        let (saving, turns) = self.carry_out(&mut inside, effects, None);
         drop(inside);
         self.changed.notify_one();
+        turns.iter().for_each(Turns::log);
         Ok(saving)
     }
 
     /// Takes what other checkers have come to. Returns why not, for those of which nothing is taken.
     pub fn observe(self: &Arc<Self>, observations: Vec<Observation>) -> Vec<(Id, Refused)> {
-        let mut refused = Vec::new();
+        let (mut refused, mut turns) = (Vec::new(), Vec::new());
         let mut inside = self.lock();
         for Observation { id, checker, healthy, reason } in observations {
             let event = Event::Observed { id: id.clone(), checker, healthy, reason };
             match inside.control.handle(event, self.now()) {
-                Ok(effects) => _ = self.carry_out(&mut inside, effects, None),
+                Ok(effects) => turns.extend(self.carry_out(&mut inside, effects, None).1),
                 Err(why) => refused.push((id, why)),
             }
         }
         drop(inside);
         self.changed.notify_one();
+        turns.iter().for_each(Turns::log);
         refused
     }
 
@@ -152,11 +153,13 @@ impl Health {
             self.served.store(Arc::new(loaded.with_verdicts(served.verdicts.clone())));
             return;
         }
+        let mut turns = Vec::new();
         if let Ok(effects) = inside.control.handle(Event::Reloaded(loaded.shared.clone()), self.now()) {
-            self.carry_out(&mut inside, effects, Some(loaded));
+            turns = self.carry_out(&mut inside, effects, Some(loaded)).1;
         }
         drop(inside);
         self.changed.notify_one();
+        turns.iter().for_each(Turns::log);
     }
 
     /// Others are told from now on what this server's checkers come to, and nobody else is.
@@ -199,13 +202,15 @@ impl Health {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns what is to be logged once the lock is let go: the log is not to hold up who waits for that.
     fn carry_out(
         self: &Arc<Self>,
         inside: &mut Inside,
         effects: Vec<Effect>,
         mut loaded: Option<&Arc<Snapshot>>,
-    ) -> Saving {
+    ) -> (Saving, Vec<Turns>) {
         let mut saving = Saving::Known(inside.keeper.is_some());
+        let mut turns = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Save(what) => {
@@ -220,12 +225,14 @@ impl Health {
                         let before = (!turned.is_empty()).then(|| loaded.with_verdicts(before));
                         let after = Arc::new(loaded.with_verdicts(verdicts));
                         self.served.store(after.clone());
-                        before.iter().for_each(|before| tell(&turned, before, &after));
+                        turns.extend(before.map(|before| Turns { turned, before: Arc::new(before), after }));
                     }
                     None => {
                         // Cookie secrets may be rotated at this moment: neither change loses the other.
                         let before = self.served.rcu(|snapshot| snapshot.with_verdicts(verdicts.clone()));
-                        tell(&turned, &before, &self.served.load());
+                        if !turned.is_empty() {
+                            turns.push(Turns { turned, before, after: self.served.load_full() });
+                        }
                     }
                 },
                 Effect::Probe { check, checker, number, due } => {
@@ -250,37 +257,47 @@ impl Health {
                 }
             }
         }
-        saving
+        (saving, turns)
     }
 }
 
 fn read(state: &State) -> Kept {
-    let bytes = match state.read(STATE_FILE) {
-        Ok(Some(bytes)) => bytes,
+    let read = match state.read(HEALTH_FILE) {
         Ok(None) => return Kept::default(),
-        Err(error) => {
-            tracing::warn!(%error, "{STATE_FILE} in the state folder cannot be read; forced health is forgotten");
-            return Kept::default();
-        }
+        Ok(Some(bytes)) => serde_json::from_slice(&bytes).map_err(io::Error::from),
+        Err(error) => Err(error),
     };
-    serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-        tracing::warn!(%error, "{STATE_FILE} in the state folder cannot be understood; forced health is forgotten");
+    read.unwrap_or_else(|error| {
+        state.set_aside(HEALTH_FILE, &format!("{error}; forced health is forgotten"));
         Kept::default()
     })
 }
 
-/// A folder that cannot be written to was told of when it was opened.
+/// What was acknowledged fits by itself (`control`). Verdicts of probes, which are found out anew, have the room that is
+/// left.
 fn write(state: &State, kept: &Kept) -> io::Result<()> {
-    let bytes = serde_json::to_vec(kept)?;
-    state.write(STATE_FILE, &bytes)
+    let mut bytes = serde_json::to_vec(kept)?;
+    if bytes.len() as u64 > FILE_MAX {
+        bytes = serde_json::to_vec(&Kept { verdicts: BTreeMap::new(), ..kept.clone() })?;
+    }
+    state.write(HEALTH_FILE, &bytes)
 }
 
-/// One line for each verdict that turned.
-fn tell(turned: &[Turn], before: &Snapshot, after: &Snapshot) {
-    for (turn, line) in turned.iter().zip(lines(turned, before, after)) {
-        match turn.healthy {
-            true => tracing::info!("{line}"),
-            false => tracing::warn!("{line}"),
+/// Verdicts that turned together, and what was served before and after.
+struct Turns {
+    turned: Vec<Turn>,
+    before: Arc<Snapshot>,
+    after: Arc<Snapshot>,
+}
+
+impl Turns {
+    /// One line for each.
+    fn log(&self) {
+        for (turn, line) in self.turned.iter().zip(lines(&self.turned, &self.before, &self.after)) {
+            match turn.healthy {
+                true => tracing::info!("{line}"),
+                false => tracing::warn!("{line}"),
+            }
         }
     }
 }
@@ -342,6 +359,7 @@ pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Forced;
     use crate::health::verdicts::Verdicts;
     use crate::model::{Limits, Shared};
     use crate::problem::Problems;
@@ -419,6 +437,20 @@ still 60 AWS ALIAS A a $self false ; AWS routing=\"WEIGHTED\" weight=1 identifie
         let expected =
             "health check green is healthy (there is no such check any more); answers otherwise: top.x.example. A";
         assert_eq!(lines(&[turn], &before, &after), [expected]);
+    }
+
+    #[test]
+    fn as_many_states_as_are_accepted_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        let forced = |number: u32| {
+            let reason = "r".repeat(255).into();
+            (Id::from(format!("check-{number}")), Forced { healthy: false, since: 1, until: None, reason })
+        };
+        let kept = Kept { forced: (0..60_000).map(forced).collect(), ..Kept::default() };
+        write(&state, &kept).unwrap();
+        assert!(std::fs::metadata(folder.path().join(HEALTH_FILE)).unwrap().len() > 16 << 20);
+        assert!(read(&state) == kept);
     }
 
     #[test]

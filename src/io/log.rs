@@ -1,30 +1,82 @@
-//! Log lines, on stderr: for people, or one JSON object each.
+//! Log lines, on stderr: for people, or one JSON object each. Logging never blocks: lines wait in a queue for a thread
+//! that writes them (`queue`).
 
+mod queue;
+
+use std::fmt;
 use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::config::Log;
+use crate::printable::printable;
+use queue::Queue;
 
 /// The variable that says more or less than `info`, as `tracing-subscriber` understands it. `human` and `json` are the
 /// setting `log`, which says how lines are written, and no filter.
 const FILTER_VARIABLE: &str = "FINGERPOST_LOG";
 
-/// Logs from here on. A second call changes nothing.
+/// How long the end waits for a reader of the last lines. Ours: long for a reader, short for an operator.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+
+/// The queue of this process.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Logs from here on. A second call changes nothing. Lines wait until `write` is called.
 pub fn start(log: Log) {
+    let queue = QUEUE.get_or_init(|| Queue::to(io::stderr()));
     let filter = std::env::var(FILTER_VARIABLE).unwrap_or_default();
     let filter = if matches!(&*filter, "human" | "json") { "" } else { &*filter };
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(filter);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || queue).with_target(false);
     // A log on a disk that is full loses lines; saying so on the same disk would end us.
     let lines = lines.log_internal_errors(false);
     // Only the first subscriber counts, which is what we want.
     let _ = match log {
         Log::Human => {
             let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-            lines.with_ansi(colours).try_init()
+            lines.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(colours).try_init()
         }
         Log::Json => lines.json().flatten_event(true).try_init(),
     };
+}
+
+/// Starts the thread that writes the lines. It is to be called once the process has confined itself, because a thread
+/// is confined by itself. Without a thread each line is written where it is logged.
+pub fn write() {
+    let Some(queue) = QUEUE.get() else { return };
+    if let Err(error) = queue.start(|name, run| std::thread::Builder::new().name(name.into()).spawn(run).map(drop)) {
+        tracing::warn!(%error, "no thread can be started for the log; a log that is not read will block the server");
+    }
+}
+
+/// Waits for a moment until all lines are written. Returns whether they are.
+pub fn flush() -> bool {
+    write();
+    QUEUE.get().is_none_or(|queue| queue.flush(FLUSH_MAX))
+}
+
+/// Lines that were lost: the log was not read in time, or could not be written.
+pub fn dropped() -> u64 {
+    QUEUE.get().map_or(0, Queue::dropped)
+}
+
+/// A field of a line for people: one line, whatever others wrote into a name or a reason.
+fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = printable(&value);
+    match (field.name(), to.has_ansi_escapes()) {
+        ("message", _) => to.write_str(&value),
+        (name, false) => write!(to, "{name}={value}"),
+        (name, true) => {
+            let (name_style, equals) = (anstyle::Style::new().italic(), anstyle::Style::new().dimmed());
+            write!(to, "{name_style}{name}{name_style:#}{equals}={equals:#}{value}")
+        }
+    }
 }

@@ -21,6 +21,7 @@ pub mod load;
 pub mod log;
 pub mod probe;
 pub mod proxy;
+pub mod regular;
 pub mod repeated;
 pub mod report;
 pub mod responder;

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::health::Health;
 use super::probe::Unfetched;
+use super::regular::{self, Links};
 use crate::config::{self, Token};
 use crate::control::Observation;
 use crate::health::checker::LOCAL;
@@ -42,6 +43,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// After a failure there is a pause, twice as long each time.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// A token is a word; ours.
+const TOKEN_MAX: u64 = 65_536;
 
 /// A reply names a few that were refused, and no more; ours.
 const REPLY_MAX: usize = 65_536;
@@ -79,7 +83,7 @@ fn read(token: &Token) -> anyhow::Result<Box<str>> {
             (std::env::var(&**name).with_context(|| format!("there is no variable {name}"))?, name.to_string())
         }
         Token::File(file) => {
-            let text = std::fs::read_to_string(file);
+            let text = regular::read_text(file, Links::Followed, TOKEN_MAX);
             (text.with_context(|| format!("{} cannot be read", file.display()))?, file.display().to_string())
         }
     };

@@ -1,11 +1,11 @@
 //! Finds and reads `fingerpost.toml`, and the environment, which wins over it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::regular::{self, Links};
 use super::terminal;
 use crate::config::{Config, PREFIX, Variable};
 use crate::problem::{Problem, Problems, Severity, counted};
@@ -33,7 +33,7 @@ pub fn read_again(named: Option<&Path>) -> Result<Config> {
 fn read_quietly(named: Option<&Path>) -> Result<(Config, Problems)> {
     let path = named.unwrap_or(Path::new(FILE));
     let shown = path.display();
-    let text = match read_text(path) {
+    let text = match regular::read_text(path, Links::Followed, FILE_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("there is no settings file {shown}"),
@@ -71,11 +71,4 @@ fn variables() -> Vec<Variable> {
     let mut variables: Vec<Variable> = ours.collect();
     variables.sort_by(|one, other| one.name.cmp(&other.name));
     variables
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > FILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {FILE_MAX} bytes")));
-    }
-    fs::read_to_string(path)
 }

@@ -1,68 +1,188 @@
 //! The state folder: what has to survive the server. A file there is old or new, never half of either.
+//!
+//! One server at a time uses a folder: it holds a lock on the folder itself for as long as it lives, so that there is no
+//! file to be left behind, and a folder that can only be read is locked like any other.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::regular::{self, Links};
 use super::sys;
 use crate::wire::cookie::Secrets;
 
-/// Nothing we keep is longer; a longer file is not ours.
-const FILE_MAX: u64 = 16 << 20;
+/// Nothing longer is written, and nothing longer is read. Ours: the states that `control` accepts fit, however their
+/// reasons are escaped.
+pub const FILE_MAX: u64 = 256 << 20;
+
+/// Files that could not be understood and are kept under another name, for each name; ours.
+const UNREADABLE_MAX: usize = 9;
 
 const COOKIE_FILE: &str = "cookie-secrets";
 
-/// The folder. Only this user may look inside.
-pub struct State {
+pub const HEALTH_FILE: &str = "health.json";
+
+/// Shows whether something can be written.
+const PROBE_FILE: &str = ".probe";
+
+/// The folder. Only this user may look inside. A clone is the same folder under the same lock.
+#[derive(Clone)]
+pub struct State(Arc<Inside>);
+
+struct Inside {
     folder: PathBuf,
+    /// Why nothing can be written, where that is so.
+    read_only: Option<String>,
+    /// It is locked for as long as this is open.
+    _lock: File,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug)]
+pub enum Unusable {
+    /// Another server uses it.
+    Taken,
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Unusable {
+    fn from(error: io::Error) -> Unusable {
+        Unusable::Failed(error)
+    }
 }
 
 impl State {
-    /// Makes the folder where it is missing. Fails where nothing could be kept in it.
-    pub fn open(folder: &Path) -> io::Result<State> {
+    /// Makes the folder where it is missing, and locks it. A folder that can only be read is read.
+    pub fn open(folder: &Path) -> Result<State, Unusable> {
         make_folder(folder)?;
-        let state = State { folder: folder.to_path_buf() };
-        // One name for all, so that servers killed at this moment leave no litter.
-        let probe = state.folder.join(".probe");
-        File::create(&probe)?;
-        match fs::remove_file(&probe) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(state),
+        let lock = open_folder(folder, 0)?;
+        match sys::lock(lock.as_fd()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Unusable::Taken),
+            Err(error) => {
+                let folder = folder.display();
+                tracing::warn!(%error, "the state folder {folder} cannot be locked; another server must not use it");
+            }
+            Ok(()) => {}
         }
+        let read_only = try_to_write(&folder.join(PROBE_FILE)).err().map(|error| error.to_string());
+        Ok(State(Arc::new(Inside { folder: folder.to_path_buf(), read_only, _lock: lock })))
+    }
+
+    /// Why nothing can be written, where that is so.
+    pub fn read_only(&self) -> Option<&str> {
+        self.0.read_only.as_deref()
     }
 
     /// The content of a file, if it is there.
     pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(self.folder.join(name)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = Vec::new();
-        file.take(FILE_MAX).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        match regular::read(&self.0.folder.join(name), Links::Refused, FILE_MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Replaces a file: whoever reads it, after a crash too, finds all of the old or all of the new content.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = self.folder.join(format!(".{name}.new"));
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(regular::too_large(FILE_MAX));
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let folder = &self.0.folder;
+        let temporary = folder.join(temporary(name));
+        let mut file = create(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&temporary, self.folder.join(name))?;
-        File::open(&self.folder)?.sync_all()
+        fs::rename(&temporary, folder.join(name))?;
+        open_folder(folder, 0)?.sync_all()
     }
+
+    /// Keeps a file that cannot be understood under another name, so that it is not overwritten, and logs that. Of more
+    /// than a few the last one is replaced.
+    pub fn set_aside(&self, name: &str, why: &dyn std::fmt::Display) {
+        if self.read_only().is_some() {
+            tracing::warn!("{name} in the state folder cannot be understood, and is not used: {why}");
+            return;
+        }
+        let folder = &self.0.folder;
+        let is_free = |other: &String| folder.join(other).symlink_metadata().is_err();
+        let other = (1..UNREADABLE_MAX).map(|number| unreadable(name, number)).find(is_free);
+        let other = other.unwrap_or_else(|| unreadable(name, UNREADABLE_MAX));
+        match fs::rename(folder.join(name), folder.join(&other)) {
+            Ok(()) => tracing::warn!("{name} in the state folder cannot be understood, and is kept as {other}: {why}"),
+            Err(error) => tracing::warn!(
+                %error,
+                "{name} in the state folder cannot be understood, and cannot be kept as {other}: {why}"
+            ),
+        }
+    }
+}
+
+/// Where new content lies until it is whole.
+fn temporary(name: &str) -> String {
+    format!(".{name}.new")
+}
+
+fn unreadable(name: &str, number: usize) -> String {
+    format!("{name}.unreadable-{number}")
+}
+
+/// Whether the server makes files of this name in a state folder.
+fn is_ours(name: &str) -> bool {
+    name == PROBE_FILE
+        || [COOKIE_FILE, HEALTH_FILE].into_iter().any(|ours| {
+            name == ours
+                || name == temporary(ours)
+                || (1..=UNREADABLE_MAX).any(|number| name == unreadable(ours, number))
+        })
+}
+
+/// Makes a file that was not there. What lies there is taken away; a link is not followed.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// One name for all, so that servers killed at this moment leave no litter.
+fn try_to_write(probe: &Path) -> io::Result<()> {
+    create(probe)?;
+    fs::remove_file(probe)
 }
 
 /// Makes a folder that only this user may look inside.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn open_folder(folder: &Path, flags: libc::c_int) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_DIRECTORY | flags).open(folder)
+}
+
+/// Gives the folder, and the files in it that are ours, to a user. No link is followed, and a file that has a second
+/// name elsewhere stays with its owner. A folder that another server uses stays as it is.
+pub fn give_to(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let own = open_folder(folder, libc::O_NOFOLLOW)?;
+    if sys::lock(own.as_fd()).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+        return Ok(());
+    }
+    fchown(&own, Some(uid), Some(gid))?;
+    for entry in fs::read_dir(folder)?.flatten() {
+        if !entry.file_name().to_str().is_some_and(is_ours) {
+            continue;
+        }
+        if let Ok(file) = regular::open(&entry.path(), Links::Refused)
+            && file.metadata()?.nlink() == 1
+        {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
+    }
+    Ok(())
 }
 
 /// The cookie secrets, and when the current one was made in seconds since 1970.
@@ -75,15 +195,15 @@ pub struct CookieSecrets {
 impl CookieSecrets {
     /// The secrets of the state folder; new ones where it has none, or none that can be read.
     pub fn load(state: Option<&State>, now: u32) -> io::Result<CookieSecrets> {
-        let kept = match state {
-            Some(state) => state.read(COOKIE_FILE)?,
-            None => None,
-        };
-        if let Some(secrets) = kept.as_deref().and_then(CookieSecrets::parse) {
-            return Ok(secrets);
-        }
-        if kept.is_some() {
-            tracing::warn!("the cookie secrets in the state folder cannot be understood; making new ones");
+        if let Some(state) = state {
+            match state.read(COOKIE_FILE) {
+                Ok(None) => {}
+                Ok(Some(bytes)) => match CookieSecrets::parse(&bytes) {
+                    Some(secrets) => return Ok(secrets),
+                    None => state.set_aside(COOKIE_FILE, &"making new secrets"),
+                },
+                Err(error) => state.set_aside(COOKIE_FILE, &error),
+            }
         }
         let made = CookieSecrets { secrets: Secrets { current: sys::random_key()?, previous: None }, made: now };
         made.save(state)?;
@@ -104,6 +224,8 @@ impl CookieSecrets {
     }
 
     fn save(&self, state: Option<&State>) -> io::Result<()> {
+        // A folder that can only be read was told of when it was opened.
+        let state = state.filter(|state| state.read_only().is_none());
         state.map_or(Ok(()), |state| state.write(COOKIE_FILE, self.text().as_bytes()))
     }
 
@@ -192,5 +314,104 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(State::open(&folder.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn a_second_server_does_not_get_the_folder_until_the_first_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = State::open(folder.path()).unwrap();
+        let same = first.clone();
+        drop(first);
+        assert!(matches!(State::open(folder.path()), Err(Unusable::Taken)));
+        drop(same);
+        assert!(State::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_kept_under_other_names_but_not_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        for number in 1..=UNREADABLE_MAX + 2 {
+            state.write("x", number.to_string().as_bytes()).unwrap();
+            state.set_aside("x", &"a test");
+            assert_eq!(state.read("x").unwrap(), None);
+        }
+        let kept = |number: usize| fs::read_to_string(folder.path().join(format!("x.unreadable-{number}"))).ok();
+        assert_eq!([1, 8, 9, 10].map(kept), [Some("1".into()), Some("8".into()), Some("11".into()), None]);
+    }
+
+    #[test]
+    fn what_stands_in_place_of_a_file_is_told_and_replaced_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join("state").join(name);
+        fs::create_dir(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("elsewhere"), "mine").unwrap();
+        std::os::unix::fs::symlink("../elsewhere", at(".probe")).unwrap();
+        let state = State::open(&folder.path().join("state")).unwrap();
+        assert_eq!(state.read_only(), None);
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("../elsewhere", at("link")).unwrap();
+        std::os::unix::fs::symlink("../elsewhere", at(".link.new")).unwrap();
+        for (name, what) in [("fifo", "a FIFO"), ("link", "a symbolic link")] {
+            let error = state.read(name).unwrap_err().to_string();
+            assert_eq!(error, format!("it is {what}, not a regular file"));
+            state.write(name, b"new").unwrap();
+            assert_eq!(state.read(name).unwrap().as_deref(), Some(&b"new"[..]));
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("elsewhere")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn what_would_not_be_read_back_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        state.write("x", b"before").unwrap();
+        assert!(state.write("x", &vec![b'1'; FILE_MAX as usize + 1]).is_err());
+        assert_eq!(state.read("x").unwrap().as_deref(), Some(&b"before"[..]));
+    }
+
+    #[test]
+    fn a_folder_that_can_only_be_read_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        // Where a directory has this name nothing can be tried, as in a folder that can only be read.
+        fs::create_dir_all(folder.path().join(".probe/inside")).unwrap();
+        let first = CookieSecrets::load(None, 5).unwrap();
+        fs::write(folder.path().join(COOKIE_FILE), first.text()).unwrap();
+        let state = State::open(folder.path()).unwrap();
+        assert!(state.read_only().is_some());
+        let mut read = CookieSecrets::load(Some(&state), 6).unwrap();
+        assert_eq!(read, first);
+        assert!(read.rotate(Some(&state), 7).is_ok());
+        assert_eq!(fs::read_to_string(folder.path().join(COOKIE_FILE)).unwrap(), first.text());
+    }
+
+    #[test]
+    fn only_files_of_ours_change_their_owner() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: only root can show this");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("state"), folder.path().join("outside"));
+        fs::create_dir(&inside).unwrap();
+        fs::write(&outside, "").unwrap();
+        for file in [HEALTH_FILE, ".health.json.new", "health.json.unreadable-1", "notes.txt"] {
+            fs::write(inside.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(&outside, inside.join(COOKIE_FILE)).unwrap();
+        fs::hard_link(&outside, inside.join(".cookie-secrets.new")).unwrap();
+        give_to(&inside, 65_534, 65_534).unwrap();
+        let owner = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
+        for (file, expected) in [
+            (HEALTH_FILE, 65_534),
+            (".health.json.new", 65_534),
+            ("health.json.unreadable-1", 65_534),
+            ("notes.txt", 0),
+            (COOKIE_FILE, 0),
+            (".cookie-secrets.new", 0),
+        ] {
+            assert_eq!(owner(&inside.join(file)), expected, "{file}");
+        }
+        assert_eq!((owner(&inside), owner(&outside)), (65_534, 0));
     }
 }

@@ -571,6 +571,24 @@ pub fn prepare_memory() {
 #[cfg(not(target_env = "gnu"))]
 pub fn prepare_memory() {}
 
+/// Ignores SIGUSR1 and SIGUSR2, which end a process otherwise. They mean nothing here, and other servers rotate their
+/// logs or report by them.
+pub fn ignore_user_signals() {
+    for signal in [libc::SIGUSR1, libc::SIGUSR2] {
+        // SAFETY: SIG_IGN is no function that would run inside a signal.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Locks a file or folder for as long as it is open. `WouldBlock`: another process has locked it.
+pub fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the file is open during the call, which touches no memory.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Fills with bytes that nobody can guess.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     let mut at = 0;

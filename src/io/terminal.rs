@@ -6,6 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::printable::printable;
 use crate::problem::{At, Problem, Problems, Severity};
 
 /// Lines longer than this are shown in part, around the offending text.
@@ -28,9 +29,10 @@ pub fn write_problems(problems: &Problems, to: &mut impl Write, terminal: bool) 
     for cause in problems.causes() {
         let Problem { severity, at: At { file, line, column, .. }, remedy, .. } = cause.first;
         let style = if *severity == Severity::Error { ERROR } else { WARNING };
-        let place = printable(&format!("{file}:{line}:{column}:"));
-        let (word, message) = (severity.word(), printable(&cause.first.message()));
-        write!(to, "{style}{place}{style:#} {style}{word}:{style:#} {message}")?;
+        let (word, message) = (severity.word(), cause.first.message());
+        let place = format!("{file}:{line}:{column}:");
+        let message = printable(&message);
+        write!(to, "{style}{}{style:#} {style}{word}:{style:#} {message}", printable(&place))?;
         if !terminal && !remedy.is_empty() {
             write!(to, ", {}", printable(remedy))?;
         }
@@ -84,14 +86,20 @@ fn underline(problem: &Problem) -> Option<(String, String)> {
     }
     let length = (problem.at.length as usize).clamp(1, (shown - before).max(1));
     // A tab stays a tab, so that the marks stand below their text whatever its width.
-    let padding = line.chars().take(before).map(|one| if one == '\t' { '\t' } else { ' ' });
-    let marks = padding.chain(std::iter::repeat_n('^', length)).collect();
-    Some((printable(&line), marks))
-}
-
-/// Files may hold bytes that command a terminal; they are shown, not obeyed.
-fn printable(text: &str) -> String {
-    text.chars().map(|one| if one.is_control() && one != '\t' { '\u{FFFD}' } else { one }).collect()
+    let (mut shown, mut marks) = (String::new(), String::new());
+    for (at, one) in line.chars().enumerate() {
+        let told = if one == '\t' { "\t".into() } else { printable(one.encode_utf8(&mut [0; 4])).into_owned() };
+        let mark = if at < before { ' ' } else { '^' };
+        if at < before + length {
+            marks.extend(told.chars().map(|told| if told == '\t' && at < before { told } else { mark }));
+        }
+        shown.push_str(&told);
+    }
+    // What is missing at the end of the line has a mark of its own.
+    if marks.chars().all(|mark| mark != '^') {
+        marks.push('^');
+    }
+    Some((shown, marks))
 }
 
 /// Shows on a terminal that work is going on, once it has taken more than a second.
@@ -160,7 +168,7 @@ mod tests {
         let mut out = Vec::new();
         write_problems(&problems, &mut anstream::StripStream::new(&mut out), true).unwrap();
         let out = String::from_utf8(out).unwrap();
-        assert_eq!(out, "a.zone:3:1: error: bad, so it is\n    \u{FFFD}[2Jx\n    ^\n    help: mend it\n");
+        assert_eq!(out, "a.zone:3:1: error: bad, so it is\n    \\u{1b}[2Jx\n    ^^^^^^\n    help: mend it\n");
     }
 
     #[test]

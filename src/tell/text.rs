@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Explanation;
 use super::odds::{AnswerOdds, Odds};
 use super::record::{Data, Record};
+use crate::printable::printable;
 
 const WORD: Style = AnsiColor::BrightBlack.on_default();
 const OUT: Style = AnsiColor::Red.on_default();
@@ -178,6 +179,7 @@ fn data(record: &Record) -> String {
 }
 
 fn line(out: &mut String, word: &str, width: usize, style: Style, text: &str) {
+    let text = printable(text);
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{WORD}{word:<width$}{WORD:#}{style}{text}{style:#}");
 }

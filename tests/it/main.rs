@@ -47,3 +47,4 @@ mod supply;
 mod telling;
 mod text;
 mod tidy;
+mod upkeep;

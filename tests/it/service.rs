@@ -71,3 +71,20 @@ fn a_service_manager_gives_sockets_and_is_told_how_it_is() {
     hear("STOPPING=1");
     assert!(server.wait().expect("its end").success());
 }
+
+/// The lines of a section of a unit.
+fn section<'u>(unit: &'u str, name: &str) -> Vec<&'u str> {
+    let lines = unit.lines().skip_while(|line| *line != format!("[{name}]")).skip(1);
+    lines.take_while(|line| !line.starts_with('[')).collect()
+}
+
+#[test]
+fn the_unit_survives_quick_failures_and_bounds_what_it_takes() {
+    let unit = include_str!("../../dist/fingerpost.service");
+    // In another section systemd would pass it over.
+    assert!(section(unit, "Unit").contains(&"StartLimitIntervalSec=0"));
+    let service = section(unit, "Service");
+    for wanted in ["Restart=on-failure", "RestartSec=1", "TasksMax=4096", "OOMScoreAdjust=-500"] {
+        assert!(service.contains(&wanted), "{wanted}");
+    }
+}

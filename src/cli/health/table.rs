@@ -275,7 +275,7 @@ fn checker_row(checker: &Value, check: &Value) -> Row {
         Cell(streak(checker, check["failure_threshold"].as_u64()), QUIET),
         Cell(latency(&checker["last"]), QUIET),
         Cell(short(&checker["next_probe"]), QUIET),
-        Cell(brief(reason.as_str().unwrap_or_default()), QUIET),
+        Cell(printable(&brief(reason.as_str().unwrap_or_default())), QUIET),
     ];
     Row { cells, below: String::new() }
 }
@@ -297,7 +297,7 @@ fn because(check: &Value) -> String {
         let until = forced["until"].as_str().map_or(String::new(), |_| format!(" until {}", time(&forced["until"])));
         return match forced["reason"].as_str() {
             Some("") | None => format!("forced{until}"),
-            Some(reason) => format!("forced{until}: {reason}"),
+            Some(reason) => format!("forced{until}: {}", printable(reason)),
         };
     }
     if check["disabled"] == true {
@@ -369,7 +369,7 @@ fn text(value: &Value) -> String {
 
 /// What the server says of others is shown, not obeyed, by a terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
+    fingerpost::printable::printable(text).into_owned()
 }
 
 fn word(check: &Value) -> &'static str {

@@ -9,6 +9,7 @@ use crate::control::{Histogram, LATENCY_BOUNDS};
 use crate::geo::Geography;
 use crate::io::clock;
 use crate::io::doors::Doors;
+use crate::io::log;
 use crate::io::report::Line;
 use crate::respond::counters::{Counter, Counters, NAMES, TRANSPORTS};
 
@@ -104,6 +105,8 @@ fn text(admin: &Admin) -> String {
     text.one("fingerpost_records", "gauge", "Records served.", get(&loads.records));
     text.one("fingerpost_zones_failed", "gauge", "Zones whose file has errors.", get(&loads.failed));
     text.one("fingerpost_reloads_total", "counter", "Reloads.", get(&loads.reloads));
+    let help = "Log lines that were lost, because the log was not read or not writable.";
+    text.one("fingerpost_log_lines_dropped_total", "counter", help, log::dropped());
     text.one("fingerpost_reloads_failed_total", "counter", "Reloads that failed.", get(&loads.reloads_failed));
     geography(&admin.served.load().geography, &mut text);
     let result = |result| format!("result=\"{result}\"");

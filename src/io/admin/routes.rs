@@ -189,6 +189,7 @@ impl Admin {
                     Refused::Type { .. } | Refused::Follows(_) | Refused::OwnChecker(_) => StatusCode::CONFLICT,
                     Refused::TextTooLong => StatusCode::BAD_REQUEST,
                     Refused::TooManyCheckers => StatusCode::TOO_MANY_REQUESTS,
+                    Refused::Full => StatusCode::INSUFFICIENT_STORAGE,
                 };
                 Err(Reply::error(status, refused.to_string()))
             }

@@ -2,7 +2,6 @@
 //!
 //! Connections keep what they shook hands on; whoever comes later gets the new one.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +20,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
 use tokio::sync::Notify;
 
+use super::super::regular::{self, Links};
 use super::super::watch::Watch;
 use crate::config;
 
@@ -102,6 +102,7 @@ impl Certificate {
                 if next.cert != self.current.load().cert {
                     self.current.store(Arc::new(next));
                     self.swaps.fetch_add(1, Ordering::Relaxed);
+                    drop(told);
                     tracing::info!("the certificate of {} is shown from now on", files.certificate.display());
                 }
             }
@@ -109,8 +110,9 @@ impl Certificate {
                 let why = format!("{error:#}");
                 if *told != why {
                     self.swaps_failed.fetch_add(1, Ordering::Relaxed);
+                    told.clone_from(&why);
+                    drop(told);
                     tracing::error!("the certificate stays as it was: {why}");
-                    *told = why;
                 }
             }
         }
@@ -186,10 +188,7 @@ fn certified(files: &Files, provider: &CryptoProvider) -> Result<CertifiedKey> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if fs::metadata(path)?.len() > FILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {FILE_MAX} bytes")));
-    }
-    fs::read(path)
+    regular::read(path, Links::Followed, FILE_MAX)
 }
 
 fn in_pairs(bytes: &[u8]) -> String {
@@ -199,6 +198,8 @@ fn in_pairs(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     struct Lab {

@@ -66,7 +66,9 @@ impl Awake {
             if late > LATE {
                 beats.lost += late;
                 beats.stalls += 1;
-                if let Some(times) = beats.told.again(Moment::START.after(now - begin)) {
+                let told = beats.told.again(Moment::START.after(now - begin));
+                drop(beats);
+                if let Some(times) = told {
                     tracing::warn!(
                         held_up_ms = late.as_millis() as u64,
                         times,

@@ -68,10 +68,15 @@ impl Names {
             *builder.options_mut() = options(ResolveHosts::Always);
             builder.build()
         });
-        let resolver = built
-            .inspect_err(|error| tracing::warn!(%error, "health checks cannot resolve names as this machine does"))
-            .ok();
+        let (resolver, error) = match built {
+            Ok(resolver) => (Some(resolver), None),
+            Err(error) => (None, Some(error)),
+        };
         *known = Some((stamp, resolver.clone()));
+        drop(known);
+        if let Some(error) = error {
+            tracing::warn!(%error, "health checks cannot resolve names as this machine does");
+        }
         resolver
     }
 }
