@@ -54,6 +54,9 @@ const OBSERVATION_MAX: i64 = 86_400;
 /// A year, in hours.
 const ROTATION_MAX: i64 = 8766;
 
+/// The largest text of a zone: 2 GiB. Ours: the root zone has 2 MiB.
+const ZONE_BYTES_MAX: i64 = 2 << 30;
+
 /// An unknown setting is taken for a misspelt one up to this many wrong letters.
 const MISSPELT_MAX: usize = 4;
 
@@ -73,6 +76,8 @@ pub struct Config {
     /// Resolvers that know the names outside that aliases lead to.
     pub upstream: Vec<SocketAddr>,
     pub limits: model::Limits,
+    /// None: by the memory of the machine.
+    pub zone_bytes_max: Option<u64>,
     pub health: Health,
     pub cookies: bool,
     pub cookie_rotation: Duration,
@@ -152,6 +157,7 @@ impl Config {
             gate_reload: false,
             upstream: Vec::new(),
             limits: model::Limits::Route53,
+            zone_bytes_max: None,
             health: Health::default(),
             cookies: true,
             cookie_rotation: Duration::from_secs(24 * 60 * 60),
@@ -325,6 +331,8 @@ const SETTINGS: &[Setting] = &[
     setting!(AtOnce, "upstream = [\"192.0.2.1:53\"]", |config, value, _| config.upstream = address::asked(value)?),
     setting!("stand_in = { \"*.elb.amazonaws.com\" = [\"192.0.2.200\"] }", |config, value, _| config.settings.stand_ins = stand_in::stand_ins(value)?),
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
+    setting!("zone_bytes_max = 500000000", |config, value, _| config.zone_bytes_max =
+        Some(number(value, 1, ZONE_BYTES_MAX)? as u64)),
     setting!(AtOnce, "health_rule = \"route53\"", |config, value, _| config.health.control.rule =
         one_of(value, &[("route53", Rule::Route53), ("majority", Rule::Majority), ("all", Rule::All)])?),
     setting!(AtOnce, "health_observation_seconds = 60", |config, value, _| config.health.control.heard_age =

@@ -414,7 +414,13 @@ fn extended_error_of(answer: &Answer) -> Option<(u16, &'static str)> {
     if answer.denied.is_some() {
         return Some((extended_error::PROHIBITED, ""));
     }
-    (answer.rcode == Rcode::REFUSED).then_some((extended_error::NOT_AUTHORITATIVE, ""))
+    match answer.rcode {
+        Rcode::NOERROR => None,
+        Rcode::REFUSED => Some((extended_error::NOT_AUTHORITATIVE, "")),
+        // A file claims the zone, and it cannot be served.
+        Rcode::SERVFAIL => Some((extended_error::INVALID_DATA, "the zone file has errors")),
+        _ => None,
+    }
 }
 
 /// Appends the OPT record, whose place is reserved, and completes the header. Returns where the reply ends.

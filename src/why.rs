@@ -28,6 +28,8 @@ pub enum Step {
     Denied { source: IpAddr, rules: String, network: Option<IpNet>, treatment: Treatment },
     /// No zone here has this name.
     NoZone,
+    /// The file of the zone has errors, and no earlier version of it is known.
+    NotLoaded { zone: Name, file: Arc<str> },
     /// The name is delegated from here down.
     Cut { name: Name },
     /// The name doesn't exist; a wildcard answers for it.

@@ -274,7 +274,6 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
                 self.at_node(zone, wildcard, Some(encloser))
             }
             Located::Cut(cut) => {
-                self.why.step(|| Step::Cut { name: wire_name(cut.name) });
                 self.referral(zone, cut);
                 Next::Done
             }
@@ -607,6 +606,7 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             && aligned
             && !(self.dnssec && image.is_signed())
         {
+            self.tell_cut(cut);
             self.push(Item {
                 section: Section::Authority,
                 owner,
@@ -617,7 +617,9 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             });
             return;
         }
-        let Some(Found::Set(set)) = cut.find(Type::NS) else { return };
+        // A delegation has name servers; the apex of a claimed zone has none.
+        let Some(Found::Set(set)) = cut.find(Type::NS) else { return self.not_loaded(zone) };
+        self.tell_cut(cut);
         self.push(Item {
             section: Section::Authority,
             owner,
@@ -630,6 +632,21 @@ impl<'s, 'w, C: Chooser, W: Why> Walk<'s, 'w, C, W> {
             self.prove_delegation(zone, cut);
         }
         self.glue(zone, cut, set);
+    }
+
+    fn tell_cut(&mut self, cut: Node<'_>) {
+        self.why.step(|| Step::Cut { name: wire_name(cut.name) });
+    }
+
+    /// A file claims the zone, and it cannot be served. A chain that leads there ends with the name before: the client
+    /// asks for the next name itself.
+    #[cold]
+    fn not_loaded(&mut self, zone: ZoneNumber) {
+        let image = self.snapshot.image(zone);
+        self.why.step(|| Step::NotLoaded { zone: image.origin.clone(), file: image.file.clone() });
+        if self.chased.is_none() {
+            self.answer.rcode = Rcode::SERVFAIL;
+        }
     }
 }
 

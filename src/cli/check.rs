@@ -41,7 +41,8 @@ impl Check {
             Certificate::read(files)?;
         }
         let folders = self.common.folders(&config)?;
-        let mut loaded = Loader::new(folders, config.limits, config.settings.clone())?.load()?;
+        let mut loaded =
+            Loader::new(folders, config.limits, config.settings.clone())?.bounded(config.zone_bytes_max).load()?;
         loaded.problems.append(config.regrets.due(&loaded.snapshot, &listeners(&config)));
         loaded.problems = loaded.problems.without_consequences();
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());

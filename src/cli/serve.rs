@@ -11,10 +11,11 @@ use fingerpost::io::bind::Addresses;
 use fingerpost::io::daemon::{self, Plan};
 use fingerpost::io::doors::open::with_lab_ports;
 use fingerpost::io::load::Loader;
+use fingerpost::io::routing_tests::GateFailed;
 use fingerpost::io::{log, sys};
 use fingerpost::snapshot::Settings;
 
-use super::{Common, FINE, LogFormat, REFUSED};
+use super::{Common, FINE, FOUND_WRONG, LogFormat, REFUSED};
 
 const STATE_FOLDER: &str = "state";
 
@@ -128,8 +129,9 @@ impl Serve {
         } else if self.self_signed {
             (doors.certificate, doors.key, doors.self_signed) = (None, None, true);
         }
-        daemon::serve(Plan {
-            loader: Loader::new(folders, config.limits, Settings::default())?,
+        let zone_bytes_max = config.zone_bytes_max;
+        let served = daemon::serve(Plan {
+            loader: Loader::new(folders, config.limits, Settings::default())?.bounded(zone_bytes_max),
             state: self.state.or(config.state.clone()).unwrap_or_else(|| STATE_FOLDER.into()),
             listen,
             doors: with_lab_ports(doors),
@@ -138,8 +140,14 @@ impl Serve {
             workers,
             config_file: self.common.config,
             config,
-        })?;
-        Ok(FINE)
+        });
+        match served {
+            Err(error) if error.is::<GateFailed>() => {
+                anstream::eprintln!("fingerpost: {error:#}");
+                Ok(FOUND_WRONG)
+            }
+            served => served.map(|()| FINE),
+        }
     }
 }
 

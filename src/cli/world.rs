@@ -36,7 +36,7 @@ impl Common {
         let config = self.read()?;
         let folders = self.folders(&config)?;
         let zones = folders.zones.clone();
-        let mut loader = Loader::new(folders, config.limits, config.settings)?;
+        let mut loader = Loader::new(folders, config.limits, config.settings)?.bounded(config.zone_bytes_max);
         let loaded = loader.load()?;
         Ok(World {
             snapshot: loaded.snapshot,

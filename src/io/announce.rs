@@ -40,13 +40,13 @@ fn doors_text(addresses: &[(Door, SocketAddr)], path: &str, made: Option<&Finger
 
 fn text(addresses: &[SocketAddr], snapshot: &Snapshot) -> String {
     let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    let zones = snapshot.zones.len();
+    let zones = snapshot.zones.numbers().filter(|&zone| !snapshot.image(zone).is_claim()).count();
     let word = if zones == 1 { "zone" } else { "zones" };
     let mut text = format!("fingerpost serves {zones} {word} on {}, UDP and TCP\n", all.join(" and "));
     let public = snapshot.zones.numbers().map(|zone| snapshot.image(zone));
     // A zone with routing has more to show.
     let shown = public
-        .filter(|image| image.visibility == Visibility::Public)
+        .filter(|image| image.visibility == Visibility::Public && !image.is_claim())
         .min_by(|one, other| (one.groups.is_empty(), &one.file).cmp(&(other.groups.is_empty(), &other.file)));
     if let (Some(image), Some(first), Some(last)) = (shown, addresses.first(), addresses.last()) {
         let origin = &image.origin;

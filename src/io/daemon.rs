@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::admin::{self, Admin, Loads, ports};
@@ -21,23 +21,27 @@ use super::bind::{Addresses, Sockets};
 use super::confine::{self, Needs};
 use super::doors::{self, Doors, certificate};
 use super::folder::{Listing, Touched};
+use super::hands::are_granted;
 use super::health::Health;
+use super::last_good::LastGood;
 use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
+use super::loading::{Job, Load, Loading};
 use super::probe::{self, Prober};
 use super::proxy::{Behind, Proxies};
 use super::report;
+use super::routing_tests::{self, Failed, GateFailed};
 use super::service::{self, Service};
 use super::state::{CookieSecrets, State, Unusable};
 use super::upstream::Asking;
 use super::watch::Watch;
-use super::{clock, log, routing_tests, settings, sys, tcp, udp};
+use super::{clock, log, settings, sys, tcp, udp};
 use crate::config::{self, Config, Effect, Flags};
-use crate::problem::{Problems, Severity, counted};
+use crate::problem::{Severity, counted};
 use crate::respond::Transport;
 use crate::respond::counters::Counters;
 use crate::respond::rate_limit::Table;
-use crate::snapshot::Settings;
+use crate::snapshot::{Settings, Snapshot};
 
 /// How long TCP clients may take to have their last replies once the server is to end.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
@@ -135,14 +139,17 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         loading: BTreeSet::new(),
         listeners: addresses.iter().copied().chain(encrypted.addresses.iter().map(|&(_, address)| address)).collect(),
     };
-    plan.loader.set(running.config.limits, running.settings());
+    if running.state.is_some() {
+        plan.loader.keeping_in(LastGood::open_if_possible(&plan.state));
+    }
+    plan.loader.set(running.config.limits, running.config.zone_bytes_max, running.settings());
     let mut loaded = plan.loader.load()?;
     loaded.problems.append(running.config.regrets.due(&loaded.snapshot, &running.listeners));
     // The watch would tell of every file that the first load opens. What changed meanwhile, a second load finds.
     let folders = plan.loader.folders();
     let folders = std::iter::once(folders.zones.clone()).chain(folders.geo.clone());
     let eyes = Watch::new(folders.collect(), loaded.listing.take().as_ref());
-    running.report(&loaded, true);
+    running.begin(&mut plan.loader, &mut loaded)?;
 
     let served = Served::new(loaded.snapshot.clone());
     let proxies = Arc::new(Proxies::new(running.config.proxy.clone()));
@@ -174,6 +181,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     };
     let limiter = Arc::new(Table::new(sys::random_key().context("the system gives no random numbers")?));
     let of_tcp = counters.len();
+    let loading = Loading::start(plan.loader).context("the system gives no threads")?;
     let udp = UdpWorkers::start(udp, &served, seed, &limiter, &proxies, &mut counters)?;
     running.service = Service::new(counters[of_tcp..].to_vec());
     let (reload, recertify) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -219,13 +227,15 @@ pub fn serve(mut plan: Plan) -> Result<()> {
         let doors = doors.as_deref();
         let parts =
             Parts { served: &served, health: &health, reload: &reload, recertify: &recertify, server: &server, doors };
-        let mut signals = running.keep(plan.loader, eyes, parts, signals, Asking::new(seed)).await;
+        let (mut signals, loading) = running.keep(loading, eyes, parts, signals, Asking::new(seed)).await;
         tracing::info!("draining");
         running.service.stopping();
         stop.send_replace(true);
         udp.stop();
         tokio::select! {
-            ((), ()) = async { tokio::join!(async { while listeners.join_next().await.is_some() {} }, health.end()) } => {}
+            ((), (), ()) = async {
+                tokio::join!(async { while listeners.join_next().await.is_some() {} }, health.end(), loading.end())
+            } => {}
             () = tokio::time::sleep(DRAIN_MAX) => {}
             () = signals.end() => {}
         }
@@ -238,6 +248,8 @@ pub fn serve(mut plan: Plan) -> Result<()> {
 }
 
 fn threads(count: usize, name: &str) -> Result<Runtime> {
+    // The runtime would panic where it gets no thread.
+    are_granted(count).context("the system gives no threads")?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(count).thread_name(name).enable_all().build().context("the system gives no threads")
 }
@@ -395,12 +407,13 @@ struct Parts<'a> {
     doors: Option<&'a Doors>,
 }
 
-/// What comes of a load, and who did it.
-struct Load {
-    loader: Loader,
-    result: Result<Loaded>,
-    /// What the routing tests say against it.
-    failed: Problems,
+/// What is logged of a load.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    First,
+    Again,
+    /// It failed the routing tests: only its problems are logged.
+    Refused,
 }
 
 /// What may change while the server runs.
@@ -433,26 +446,24 @@ impl Control {
     /// Reloads and rotates as due, until the server is to end.
     async fn keep(
         &mut self,
-        loader: Loader,
+        mut loading: Loading,
         mut eyes: Watch,
         Parts { served, health, reload, recertify, server, doors }: Parts<'_>,
         mut signals: Signals,
         mut asking: Asking,
-    ) -> Signals {
+    ) -> (Signals, Loading) {
         asking.want(&self.config.upstream, &served.load());
-        // Taken away while it loads on a thread of its own.
-        let mut loader = Some(loader);
-        let mut loading: JoinSet<Option<Load>> = JoinSet::new();
         let mut again = Some(Touched::Any);
         // The load that follows the start, if nobody asked for it: where it finds nothing new, nothing is said.
         let mut first = true;
+        let mut broken = false;
         let mut rotation = tokio::time::Instant::now() + self.until_rotation();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         loop {
             tokio::select! {
                 signal = signals.any() => {
                     if signal == Told::End {
-                        return signals;
+                        return (signals, loading);
                     }
                     tracing::info!("told to reload");
                     self.read_settings(health);
@@ -462,9 +473,8 @@ impl Control {
                 }
                 touched = eyes.changed() => again = Some(again.take().map_or(touched.clone(), |before| before.and(touched))),
                 () = reload.notified() => (again, first) = (Some(Touched::Any), false),
-                Some(done) = loading.join_next() => match done.ok().flatten() {
-                    Some(Load { loader: returned, result, failed }) => {
-                        loader = Some(returned);
+                done = loading.done(), if loading.is_busy() && !broken => match done {
+                    Some(Load { result, failed }) => {
                         let unchanged = matches!(&result, Ok(loaded) if !loaded.changed);
                         if !(std::mem::take(&mut first) && unchanged) {
                             self.publish(result, &failed, served, health);
@@ -473,7 +483,10 @@ impl Control {
                         self.service.ready(&self.loads);
                     }
                     // Not to be expected; what is served stays, and so do the eyes that see the next change.
-                    None => tracing::error!("the load broke down; restart the server to load again"),
+                    None => {
+                        broken = true;
+                        tracing::error!("the load broke down; restart the server to load again");
+                    }
                 },
                 () = tokio::time::sleep_until(rotation) => {
                     let retry = self.rotate(served);
@@ -492,51 +505,64 @@ impl Control {
                     self.service.alive();
                 }
             }
-            if again.is_some()
-                && let Some(mut own) = loader.take()
+            if !loading.is_busy()
+                && let Some(touched) = again.take()
             {
                 self.service.reloading();
-                let touched = again.take().unwrap_or(Touched::Any);
-                own.set(self.config.limits, self.settings());
                 self.loading.append(&mut self.changed);
-                let gated = self.config.gate_reload;
-                let (tell, told) = oneshot::channel();
-                let load = move || {
-                    sys::stand_back();
-                    let result = own.load_touched(&touched);
-                    let failed = match &result {
-                        Ok(loaded) if gated => routing_tests::gate(&own.folders().zones, &loaded.snapshot),
-                        _ => Problems::default(),
-                    };
-                    // Nobody waits for it if the server ends meanwhile.
-                    let _ = tell.send(Load { loader: own, result, failed });
-                };
-                // A thread of its own, not one of a pool: it stays behind the others for good.
-                let started = thread::Builder::new().name("loader".into()).spawn(load);
-                loading.spawn(async move { started.is_ok().then_some(told.await.ok()).flatten() });
+                loading.begin(Job { touched, config: self.config.clone(), settings: self.settings() });
             }
         }
     }
 
-    /// `failed` is what the routing tests say against it.
-    fn publish(&mut self, result: Result<Loaded>, failed: &Problems, served: &Served, health: &Arc<Health>) {
+    /// Takes the first load into service. Where it fails the routing tests that gate it, the zones that were good last
+    /// are served instead; without such zones the server cannot begin.
+    fn begin(&mut self, loader: &mut Loader, loaded: &mut Loaded) -> Result<()> {
+        let failed = match self.config.gate_reload {
+            true => routing_tests::gate(&loader.folders().zones, &loaded.snapshot),
+            false => Failed::default(),
+        };
+        if failed.is_empty() {
+            self.report(loaded, Report::First);
+            if loader.keeps_at_once() {
+                loader.keep(self.config.gate_reload);
+            }
+            return Ok(());
+        }
+        let is_good = |snapshot: &Snapshot| routing_tests::gate(&loader.folders().zones, snapshot).is_empty();
+        let last_good = loader.last_good_set().filter(|set| set.has_passed || is_good(&set.snapshot));
+        self.report(loaded, Report::Refused);
+        failed.log(LOGGED_PROBLEMS_MAX);
+        let Some(set) = last_good else { return Err(GateFailed(failed.names()).into()) };
+        tracing::error!(
+            zones = set.zones,
+            records = set.records,
+            "routing tests failed: {}; the zones that were good last are served (gate_reload)",
+            failed.names()
+        );
+        self.loads.set(set.zones, set.records, loaded.kept.len() + loaded.refused.len());
+        loaded.snapshot = set.snapshot;
+        self.held = true;
+        Ok(())
+    }
+
+    /// Publishes a load, unless it failed routing tests.
+    fn publish(&mut self, result: Result<Loaded>, failed: &Failed, served: &Served, health: &Arc<Health>) {
         match result {
             Ok(mut loaded) => {
                 loaded.problems.append(self.config.regrets.due(&loaded.snapshot, &self.listeners));
-                self.report(&loaded, false);
                 // Settings may change alone.
                 let settings = self.settings();
                 let changed = loaded.changed || self.held || *served.load().settings != settings;
-                self.held = changed && failed.errors() > 0;
+                self.held = changed && !failed.is_empty();
+                self.report(&loaded, if self.held { Report::Refused } else { Report::Again });
                 if self.held {
                     self.loads.reloads_failed.fetch_add(1, Ordering::Relaxed);
-                    for problem in failed.iter().take(LOGGED_PROBLEMS_MAX) {
-                        tracing::error!("{problem}");
-                    }
-                    let count = failed.errors();
+                    failed.log(LOGGED_PROBLEMS_MAX);
                     tracing::error!(
-                        "routing tests: {}; what was served before is (gate_reload)",
-                        counted(count, "problem")
+                        "routing tests: {} ({}); what was served before is (gate_reload)",
+                        counted(failed.problems.errors(), "problem"),
+                        failed.names()
                     );
                 } else if changed {
                     // The secrets may have been rotated while it loaded.
@@ -618,9 +644,11 @@ impl Control {
     }
 
     /// Says what was loaded and what was wrong with it, unless nothing is new.
-    fn report(&mut self, loaded: &Loaded, first: bool) {
-        self.loads.set(loaded.zones, loaded.records, loaded.kept.len() + loaded.refused.len());
-        self.loads.reloads.fetch_add(u64::from(!first), Ordering::Relaxed);
+    fn report(&mut self, loaded: &Loaded, report: Report) {
+        if report != Report::Refused {
+            self.loads.set(loaded.zones, loaded.records, loaded.kept.len() + loaded.refused.len());
+            self.loads.reloads.fetch_add(u64::from(report == Report::Again), Ordering::Relaxed);
+        }
         let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
         if !loaded.changed && problems == self.told {
             tracing::debug!("nothing changed");
@@ -640,7 +668,11 @@ impl Control {
             tracing::warn!("{file} has errors: its zone is served as it was before");
         }
         for file in loaded.refused.iter().take(LOGGED_PROBLEMS_MAX) {
-            tracing::error!("{file} has errors: its zone is not served");
+            tracing::error!("{file} has errors: its zone is not served; queries for it are answered SERVFAIL");
+        }
+        self.told = problems;
+        if report == Report::Refused {
+            return;
         }
         let geography = &loaded.snapshot.geography;
         tracing::info!(
@@ -655,8 +687,7 @@ impl Control {
             database_age = geography.age(clock::unix_millis() / 1000),
             took_ms = loaded.took.as_millis() as u64,
             "{}",
-            if first { "loaded" } else { "reloaded" },
+            if report == Report::First { "loaded" } else { "reloaded" },
         );
-        self.told = problems;
     }
 }

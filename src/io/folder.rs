@@ -17,18 +17,24 @@ mod duplicates;
 mod files;
 mod includes;
 mod listing;
+mod rebuild;
+mod rules;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use files::Stamp;
+pub use duplicates::meet;
+pub use files::{Stamp, shown};
+pub use includes::Included;
 pub use listing::{Kind, Listing};
+pub use rebuild::rebuild;
+pub use rules::{Held, Kept, KeptFile, Memory, NoMemory, Rules};
 
-use super::hands::Threads;
+use super::hands::{Threads, helpers};
 use crate::model::zone::Visibility;
-use crate::model::{Limits, Shared, Vpc, ZoneData, validate};
+use crate::model::{Shared, Vpc, ZoneData, validate};
 use crate::problem::{Problem, Problems};
 use crate::route53::{cidr_collections, health_check_tags, health_checks, record_sets, vpcs};
 use crate::wire::name::Name;
@@ -101,7 +107,7 @@ pub struct Seen {
     shared: Shared,
     shared_failed: bool,
     shared_problems: Problems,
-    limits: Limits,
+    rules: Rules,
 }
 
 /// Which files changed.
@@ -144,7 +150,7 @@ struct More {
     origin: Name,
     visibility: Visibility,
     vpcs: Vec<Vpc>,
-    included: Vec<(PathBuf, Option<Stamp>)>,
+    included: Vec<Included>,
     problems: Problems,
 }
 
@@ -156,16 +162,17 @@ struct Outcome<T> {
 
 /// All of a regular file beside the zones.
 pub fn read(path: &Path) -> Result<Vec<u8>, Box<Problem>> {
-    files::read(path).map(|(bytes, _)| bytes)
+    files::read(path, files::FILE_MAX).map(|(bytes, _)| bytes)
 }
 
 /// Loads the whole folder. Progress is told as zones done and zones in all. An error: the folder cannot be read.
 pub fn load(
     dir: &Path,
-    limits: Limits,
+    rules: impl Into<Rules>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Folder<LoadedZone>, Box<Problem>> {
-    load_with(dir, limits, None, &Seen::default(), progress, &|zone, _, _| Some(std::mem::take(zone)))
+    let build = |zone: &mut LoadedZone, _: &Shared, _: &mut Problems| Some(std::mem::take(zone));
+    load_with(dir, rules.into(), None, &Seen::default(), &NoMemory, progress, &build)
 }
 
 /// Loads what changed since `seen`. Each zone read is given to `build` on the thread that read it, to take what it wants
@@ -173,9 +180,10 @@ pub fn load(
 /// Where the folder was listed before, and is as it was, it is not listed again.
 pub fn load_with<T: Send>(
     dir: &Path,
-    limits: Limits,
+    rules: Rules,
     listing: Option<Listing>,
     seen: &Seen,
+    memory: &dyn Memory,
     progress: &(dyn Fn(usize, usize) + Sync),
     build: &(dyn Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
 ) -> Result<Folder<T>, Box<Problem>> {
@@ -188,10 +196,10 @@ pub fn load_with<T: Send>(
         problems.push(Problem::warning(at, "the file's name is not UTF-8", "it is not read", "rename it"));
     }
     let names_at_odds = !problems.is_empty();
-    let (mut next, same) = load_shared(dir, limits, seen);
+    let (mut next, same) = load_shared(dir, rules, seen, memory);
     problems.append(next.shared_problems.clone());
 
-    let load = Load { dir, root: &root, limits, hands: Threads::of_this_machine(), shared: &next.shared, build };
+    let load = Load { dir, root: &root, rules, hands: Threads::of_this_machine(), shared: &next.shared, build };
     let earlier = |name: &str| {
         let at = seen.zones.binary_search_by(|zone| zone.name().cmp(name)).ok()?;
         seen.zones.get(at).filter(|_| same)
@@ -215,7 +223,7 @@ pub fn load_with<T: Send>(
     duplicates::vpc_regions(&mut zones, &next.zones, &mut shared, &mut problems);
     let named_by_files = next.zones.iter().all(|zone| zone.more.is_none());
     if !named_by_files || !listing.names().all(duplicates::is_only_name) {
-        duplicates::same_zone(&mut zones, &next.zones, &mut problems);
+        duplicates::same_zone(&mut zones, &next.zones, memory, &mut problems);
     }
     duplicates::unknown_vpcs(&next.zones, &shared, &mut problems);
     for (zone, seen) in zones.iter().zip(&mut next.zones) {
@@ -236,39 +244,71 @@ pub fn load_with<T: Send>(
     Ok(Folder { zones, shared, shared_failed: next.shared_failed, problems, seen: next, listing })
 }
 
-/// Reads what the zones share, unless it is as `seen` has it; tells which.
-fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
+/// Reads the shared files, unless they are as `seen` has them. Returns whether they are.
+fn load_shared(dir: &Path, rules: Rules, seen: &Seen, memory: &dyn Memory) -> (Seen, bool) {
     let paths = SHARED_FILES.map(|name| dir.join(name));
     let stamps: Vec<Option<Stamp>> = paths.iter().map(|path| files::stamp(path)).collect();
-    if stamps == seen.shared_stamps && limits == seen.limits {
-        let Seen { zones: _, entangled: _, at_odds: _, shared_stamps, shared, shared_failed, shared_problems, limits } =
+    if stamps == seen.shared_stamps && rules == seen.rules {
+        let Seen { zones: _, entangled: _, at_odds: _, shared_stamps, shared, shared_failed, shared_problems, rules } =
             seen;
         let next = Seen {
             shared_stamps: shared_stamps.clone(),
             shared: shared.clone(),
             shared_failed: *shared_failed,
             shared_problems: shared_problems.clone(),
-            limits: *limits,
+            rules: *rules,
             ..Seen::default()
         };
         return (next, true);
     }
     let mut problems = Problems::default();
-    let mut shared = Shared::default();
+    let mut texts = Vec::new();
     for ((name, path), _) in SHARED_FILES.iter().zip(&paths).zip(&stamps).filter(|(_, stamp)| stamp.is_some()) {
-        let file = files::shown(path);
-        let bytes = match files::read(path) {
-            Ok((bytes, _)) => bytes,
-            Err(problem) => {
-                problems.push(*problem);
-                continue;
-            }
-        };
-        let problems = &mut problems;
-        match *name {
-            "health-checks.toml" => shared.health_checks = health_checks::read_toml(file, &bytes, limits, problems),
+        match files::read(path, rules.zone_bytes_max) {
+            Ok((bytes, _)) => texts.push((*name, bytes)),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    let texts = texts.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+    let mut shared = read_shared(dir, rules, texts, &mut problems);
+    let failed = problems.errors() > 0;
+    if failed && !seen.shared_stamps.is_empty() {
+        shared = seen.shared.clone();
+    } else if failed && let Some(kept) = memory.shared() {
+        shared = shared_of(dir, rules, &kept);
+    }
+    // Without an earlier version, what can be used is better than nothing.
+    let next = Seen {
+        shared_stamps: stamps,
+        shared,
+        shared_failed: failed,
+        shared_problems: problems,
+        rules,
+        ..Seen::default()
+    };
+    (next, false)
+}
+
+/// What the last good version of the shared files says.
+pub fn shared_of(dir: &Path, rules: Rules, kept: &Kept) -> Shared {
+    let texts = SHARED_FILES.iter().filter_map(|name| Some((*name, kept.file(name)?)));
+    read_shared(dir, rules, texts, &mut Problems::default())
+}
+
+/// The meaning of the shared files, from their texts in the order of `SHARED_FILES`.
+fn read_shared<'t>(
+    dir: &Path,
+    Rules { limits, .. }: Rules,
+    texts: impl Iterator<Item = (&'static str, &'t [u8])>,
+    problems: &mut Problems,
+) -> Shared {
+    let mut shared = Shared::default();
+    for (name, bytes) in texts {
+        let file = files::shown(&dir.join(name));
+        match name {
+            "health-checks.toml" => shared.health_checks = health_checks::read_toml(file, bytes, limits, problems),
             "health-checks.json" => {
-                for check in health_checks::read_json(file, &bytes, limits, problems).into_values() {
+                for check in health_checks::read_json(file, bytes, limits, problems).into_values() {
                     if let Some(first) = shared.health_checks.get(&check.id) {
                         problems.push(duplicates::said_before("health check", &check.id, &check.at, &first.at));
                     } else {
@@ -276,10 +316,10 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
                     }
                 }
             }
-            "health-check-tags.json" => health_check_tags::read(file, &bytes, &mut shared.health_checks, problems),
-            "cidr-collections.toml" => shared.collections = cidr_collections::read_toml(file, &bytes, limits, problems),
+            "health-check-tags.json" => health_check_tags::read(file, bytes, &mut shared.health_checks, problems),
+            "cidr-collections.toml" => shared.collections = cidr_collections::read_toml(file, bytes, limits, problems),
             "cidr-collections.json" => {
-                for collection in cidr_collections::read_json(file, &bytes, limits, problems).into_values() {
+                for collection in cidr_collections::read_json(file, bytes, limits, problems).into_values() {
                     if let Some(first) = shared.collections.get(&collection.name) {
                         let problem =
                             duplicates::said_before("collection", &collection.name, &collection.at, &first.at);
@@ -289,24 +329,11 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
                     }
                 }
             }
-            _ => shared.vpcs = vpcs::read_toml(file, &bytes, problems),
+            _ => shared.vpcs = vpcs::read_toml(file, bytes, problems),
         }
     }
-    validate::health_checks(&shared.health_checks, limits, &mut problems);
-    let failed = problems.errors() > 0;
-    // Nothing was loaded before: what can be used is better than nothing.
-    if failed && !seen.shared_stamps.is_empty() {
-        shared = seen.shared.clone();
-    }
-    let next = Seen {
-        shared_stamps: stamps,
-        shared,
-        shared_failed: failed,
-        shared_problems: problems,
-        limits,
-        ..Seen::default()
-    };
-    (next, false)
+    validate::health_checks(&shared.health_checks, limits, problems);
+    shared
 }
 
 /// Reads the touched ones among the zones that `seen` knows, and nothing else; returns those that are not as they were.
@@ -314,16 +341,16 @@ fn load_shared(dir: &Path, limits: Limits, seen: &Seen) -> (Seen, bool) {
 /// on more than their own files.
 pub fn load_touched<T: Send>(
     dir: &Path,
-    limits: Limits,
+    rules: Rules,
     seen: &mut Seen,
     touched: &BTreeSet<PathBuf>,
     build: &(dyn Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
 ) -> Option<Vec<Zone<T>>> {
-    if seen.entangled || seen.at_odds || seen.limits != limits {
+    if seen.entangled || seen.at_odds || seen.rules != rules {
         return None;
     }
     let root = std::path::absolute(dir).ok()?;
-    let load = Load { dir, root: &root, limits, hands: Threads::of_this_machine(), shared: &seen.shared, build };
+    let load = Load { dir, root: &root, rules, hands: Threads::of_this_machine(), shared: &seen.shared, build };
     let (mut read, mut room) = (Vec::new(), Room::default());
     for path in touched {
         let inside = path.strip_prefix(&root).ok()?.to_str()?;
@@ -385,6 +412,34 @@ impl Seen {
         files
     }
 
+    /// The zones without errors, by the names of their files.
+    pub fn good(&self) -> impl Iterator<Item = Good<'_>> {
+        self.zones.iter().filter_map(SeenZone::good)
+    }
+
+    /// The zone of a file of this name, if it has no errors.
+    pub fn good_one(&self, name: &str) -> Option<Good<'_>> {
+        let at = self.zones.binary_search_by(|zone| zone.name().cmp(name)).ok()?;
+        self.zones.get(at)?.good()
+    }
+
+    /// The shared files and their stamps; none where they have errors.
+    pub fn good_shared(&self) -> Option<impl Iterator<Item = (&'static str, Stamp)>> {
+        let files = SHARED_FILES.iter().zip(&self.shared_stamps);
+        (!self.shared_failed).then(|| files.filter_map(|(name, stamp)| Some((*name, (*stamp)?))))
+    }
+
+    /// The zone of a file of this name.
+    pub fn named(&self, name: &str) -> (Name, Visibility) {
+        let at = self.zones.binary_search_by(|zone| zone.name().cmp(name));
+        at.map_or_else(|_| (origin_of(name), Visibility::Public), |at| self.zone(at))
+    }
+
+    /// The names of all zone files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.zones.iter().map(SeenZone::name)
+    }
+
     /// The zones that have errors: their files by name, and who they are.
     pub fn failed(&self) -> impl Iterator<Item = (&str, Name, Visibility)> {
         self.zones.iter().filter(|zone| zone.has_errors()).map(|zone| {
@@ -394,11 +449,34 @@ impl Seen {
     }
 }
 
+/// A zone without errors, and the files that it was read from.
+#[derive(Clone, Copy)]
+pub struct Good<'s> {
+    zone: &'s SeenZone,
+    pub stamp: Stamp,
+}
+
+impl<'s> Good<'s> {
+    pub fn name(&self) -> &'s str {
+        self.zone.name()
+    }
+
+    /// The other files that it was read from. A file without a stamp was looked for and not found.
+    pub fn included(&self) -> &'s [Included] {
+        self.zone.more.as_ref().map_or(&[][..], |more| more.included.as_slice())
+    }
+
+    /// Which zone it is.
+    pub fn is(&self) -> (Name, Visibility) {
+        self.zone.is()
+    }
+}
+
 /// What the loading of every zone has in common.
 struct Load<'a, T> {
     dir: &'a Path,
     root: &'a Path,
-    limits: Limits,
+    rules: Rules,
     hands: Threads,
     shared: &'a Shared,
     build: &'a (dyn Fn(&mut LoadedZone, &Shared, &mut Problems) -> Option<T> + Sync),
@@ -432,26 +510,27 @@ impl<T> Load<'_, T> {
         // Who it is, if it is not what its file's name says.
         let mut is = None;
         let mut built = None;
-        match files::read_into(&room.path, &mut room.text) {
+        match files::read_into(&room.path, self.rules.zone_bytes_max, &mut room.text) {
             Err(problem) => problems.push(*problem),
             Ok(its) => {
                 stamp = Some(its);
                 let data = if name.ends_with(".json") {
                     let named = named.as_ref().ok().cloned();
-                    let dump = record_sets::read(named, file.clone(), &room.text, self.limits, &mut problems);
+                    let dump = record_sets::read(named, file.clone(), &room.text, self.rules.limits, &mut problems);
                     dump.map(|dump| {
                         vpcs = dump.vpcs;
                         dump.zone
                     })
                 } else {
-                    let includes = includes::FolderIncludes::new(self.dir, self.root);
+                    let left = self.rules.zone_bytes_max.saturating_sub(room.text.len() as u64);
+                    let includes = includes::FolderIncludes::new(self.dir, self.root, left);
                     let data = self.zone_file(&named, &file, &includes, room, &mut problems);
                     included = includes.into_files();
                     data
                 };
                 room.shrink();
                 if let Some(mut data) = data {
-                    validate::record_sets(&mut data, self.shared, self.limits, &mut problems);
+                    validate::record_sets(&mut data, self.shared, self.rules.limits, &mut problems);
                     if data.visibility != Visibility::Public || named.as_ref().ok() != Some(&data.origin) {
                         is = Some((data.origin.clone(), data.visibility.clone()));
                     }
@@ -464,7 +543,7 @@ impl<T> Load<'_, T> {
         }
         for file in problems.without_excerpt() {
             // Read again, so that a good zone's text is gone from memory before the zone is built.
-            if let Ok((bytes, _)) = files::read(Path::new(&*file)) {
+            if let Ok((bytes, _)) = files::read(Path::new(&*file), self.rules.zone_bytes_max) {
                 problems.add_excerpts(&file, &bytes);
             }
         }
@@ -485,7 +564,7 @@ impl<T> Load<'_, T> {
         &self,
         named: &Result<Name, String>,
         file: &Arc<str>,
-        includes: &includes::FolderIncludes,
+        includes: &dyn zonefile::Includes,
         room: &mut Room,
         problems: &mut Problems,
     ) -> Option<ZoneData> {
@@ -549,6 +628,10 @@ impl SeenZone {
         self.more.as_ref().is_some_and(|more| more.problems.errors() > 0)
     }
 
+    fn good(&self) -> Option<Good<'_>> {
+        self.stamp.filter(|_| !self.has_errors()).map(|stamp| Good { zone: self, stamp })
+    }
+
     /// The VPCs that its file tells of.
     fn vpcs(&self) -> &[Vpc] {
         self.more.as_ref().map_or(&[], |more| &more.vpcs)
@@ -568,7 +651,7 @@ impl SeenZone {
 
     fn is_current(&self, stamp: Stamp) -> bool {
         let included = self.more.as_ref().map_or(&[][..], |more| more.included.as_slice());
-        self.stamp == Some(stamp) && included.iter().all(|(path, stamp)| files::stamp(path) == *stamp)
+        self.stamp == Some(stamp) && included.iter().all(|file| files::stamp(&file.wanted) == file.stamp)
     }
 }
 
@@ -579,6 +662,11 @@ fn name_of(file_name: &str) -> Result<Name, String> {
         "" | "@" | "." => Ok(Name::root()),
         stem => Name::parse_absolute(stem).map(Name::into_lowercase).map_err(|error| error.to_string()),
     }
+}
+
+/// Whether a file of this name can be a zone's. Any other file claims no zone.
+pub fn names_a_zone(file_name: &str) -> bool {
+    name_of(file_name).is_ok()
 }
 
 fn origin_of(file_name: &str) -> Name {
@@ -605,7 +693,7 @@ fn in_parallel<T: Send>(
         }
     };
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();
+        let others = helpers(scope, workers.saturating_sub(1), worker);
         let mut all = worker();
         for other in others {
             match other.join() {

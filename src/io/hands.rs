@@ -1,9 +1,52 @@
 //! Threads, as hands for work that can be cut into parts.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 use crate::hands::Hands;
+
+/// Whether the last thread that was asked for was refused. A shortage is logged once, when it begins.
+static SHORT_OF_THREADS: AtomicBool = AtomicBool::new(false);
+
+/// Starts threads that live as long as the scope, up to so many. Returns those that the system grants: the caller
+/// works beside them, alone if there are none.
+pub fn helpers<'scope, 'env, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, 'env>,
+    count: usize,
+    work: impl Fn() -> T + Clone + Send + 'scope,
+) -> Vec<thread::ScopedJoinHandle<'scope, T>> {
+    let start = |_| thread::Builder::new().spawn_scoped(scope, work.clone());
+    (0..count).map(start).map_while(granted).collect()
+}
+
+/// Whether the system grants so many threads at a time. To be asked before code that takes them for granted.
+pub fn are_granted(count: usize) -> io::Result<()> {
+    let mut waiting = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (end, ended) = mpsc::channel::<()>();
+        // Each waits until its sender is dropped, so that all are there at a time.
+        let thread = thread::Builder::new().spawn(move || _ = ended.recv())?;
+        waiting.push((end, thread));
+    }
+    for (end, thread) in waiting {
+        drop(end);
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+/// A thread that was asked for, if the system granted it. The first refusal of a shortage is logged.
+pub fn granted<T>(started: io::Result<T>) -> Option<T> {
+    let short = started.is_err();
+    if SHORT_OF_THREADS.swap(short, Ordering::Relaxed) != short
+        && let Err(error) = &started
+    {
+        tracing::warn!(%error, "the system refuses a new thread; the work goes on with the threads there are");
+    }
+    started.ok()
+}
 
 /// So many threads, this one among them. They live as long as a piece of work does.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +76,7 @@ impl Hands for Threads {
             }
         };
         thread::scope(|scope| {
-            (1..self.0.min(parts)).for_each(|_| _ = scope.spawn(work));
+            helpers(scope, self.0.min(parts).saturating_sub(1), work);
             work();
         });
     }

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use super::folder::{self, Listing, LoadedZone, Seen, State, Touched};
+use super::folder::{self, Kept, Listing, LoadedZone, Memory, Rules, Seen, State, Touched, meet};
 use super::geo::GeoFolder;
-use super::hands::Threads;
+use super::hands::{Threads, granted};
+use super::last_good::LastGood;
+use super::memory;
 use super::sys;
 use super::terminal::Progress;
 use crate::geo::Geography;
+use crate::hands::collect;
 use crate::health::verdicts::Verdicts;
 use crate::model::zone::Visibility;
 use crate::model::{Limits, Shared};
@@ -29,6 +32,11 @@ const GEO_FOLDER: &str = "geo";
 /// So many zones are put into a snapshot one by one, each into a copy of the list of all; for more, a new list is made,
 /// which takes as long as some tens of copies.
 const ONE_BY_ONE_MAX: usize = 16;
+
+/// So many zones, of so many bytes together, are kept before a start goes on. More are kept by the thread that loads,
+/// while the zones are served.
+const KEPT_AT_ONCE: usize = 256;
+const BYTES_KEPT_AT_ONCE: u64 = 4 << 20;
 
 /// Where zones and geography are.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +74,7 @@ fn check_folder(folder: &Path, name: &str) -> Result<()> {
 /// Loads, and remembers what it loaded.
 pub struct Loader {
     folders: Folders,
-    limits: Limits,
+    rules: Rules,
     settings: Arc<Settings>,
     key: HashKey,
     seen: Seen,
@@ -77,12 +85,59 @@ pub struct Loader {
     last: Option<Last>,
     /// What the folder of zones held a moment ago.
     listing: Option<Listing>,
+    /// The last good versions of zones, where they are kept.
+    last_good: Option<LastGood>,
+    /// The files whose zones were not served at all after the last load of everything.
+    refused: Vec<Arc<str>>,
+    /// What is to be kept of the loads since the last time.
+    to_keep: ToKeep,
+}
+
+/// Which zones may differ from their last good versions.
+#[derive(Clone, Debug)]
+enum ToKeep {
+    /// Those of these files, by name.
+    Files(BTreeSet<String>),
+    Any,
 }
 
 #[derive(Clone)]
 struct Last {
     snapshot: Arc<Snapshot>,
     records: u64,
+}
+
+/// A zone that a file claims.
+type Claim = (Arc<str>, (Name, Visibility));
+
+/// The zones as they were last good, all together.
+pub struct LastGoodSet {
+    pub snapshot: Arc<Snapshot>,
+    pub zones: usize,
+    pub records: u64,
+    /// They passed the routing tests when they were kept.
+    pub has_passed: bool,
+}
+
+/// What is known of earlier loads: the zones served now, or where nothing was loaded yet, those served last.
+struct Remembered<'a> {
+    images: &'a BTreeMap<Arc<str>, Arc<ZoneImage>>,
+    dir: &'a Path,
+    last_good: Option<&'a LastGood>,
+}
+
+impl Memory for Remembered<'_> {
+    fn served(&self, name: &str) -> Option<(Name, Visibility)> {
+        if self.images.is_empty() {
+            return self.last_good?.served(name);
+        }
+        let image = self.images.get(&folder::shown(&self.dir.join(name)))?;
+        Some((image.origin.clone(), image.visibility.clone()))
+    }
+
+    fn shared(&self) -> Option<Kept> {
+        self.last_good?.shared()
+    }
 }
 
 /// What a load brought.
@@ -117,19 +172,81 @@ impl Loader {
         Ok(Loader {
             geo: GeoFolder::new(folders.geo.clone()),
             folders,
-            limits,
+            rules: Rules { limits, zone_bytes_max: memory::zone_bytes_max() },
             settings: Arc::new(settings),
             key: HashKey::new(words),
             seen: Seen::default(),
             images: BTreeMap::new(),
             last: None,
             listing: None,
+            last_good: None,
+            refused: Vec::new(),
+            to_keep: ToKeep::Any,
         })
     }
 
     /// The files of a zone: its own, and those that its problems stand in.
     pub fn files_of(&self, origin: &Name, visibility: &Visibility) -> BTreeSet<Arc<str>> {
         self.seen.files_of(origin, visibility)
+    }
+
+    /// Bounds the text of one zone by so many bytes, where a bound is set.
+    pub fn bounded(mut self, zone_bytes_max: Option<u64>) -> Loader {
+        self.rules.zone_bytes_max = zone_bytes_max.unwrap_or_else(memory::zone_bytes_max);
+        self
+    }
+
+    /// From now on zones that are broken are served from their last good versions, which are kept here.
+    pub fn keeping_in(&mut self, last_good: Option<LastGood>) {
+        self.last_good = last_good;
+    }
+
+    /// Keeps what the last load found good, for a start that finds it broken. `passed` says that it has passed the
+    /// routing tests.
+    pub fn keep(&mut self, passed: bool) {
+        let Some(last_good) = &mut self.last_good else { return };
+        let changed = std::mem::replace(&mut self.to_keep, ToKeep::Files(BTreeSet::new()));
+        let changed = match &changed {
+            ToKeep::Files(files) => Some(files),
+            ToKeep::Any => None,
+        };
+        last_good.keep(&self.folders.zones, &self.seen, changed, passed);
+    }
+
+    /// Whether keeping what was loaded takes no time worth mentioning.
+    pub fn keeps_at_once(&self) -> bool {
+        let Some(last_good) = &self.last_good else { return false };
+        let missing = self.seen.good().filter(|good| last_good.is_missing(good)).take(KEPT_AT_ONCE + 1);
+        let (count, bytes) = missing.fold((0, 0), |(count, bytes), good| (count + 1, bytes + good.stamp.size()));
+        count <= KEPT_AT_ONCE && bytes <= BYTES_KEPT_AT_ONCE
+    }
+
+    /// The zones as they were last good, all together; none where nothing is kept. What files claim now and had no good
+    /// version then is claimed in it.
+    pub fn last_good_set(&self) -> Option<LastGoodSet> {
+        let last_good = self.last_good.as_ref()?;
+        let last = self.last.as_ref()?;
+        let names = last_good.names();
+        let kept = last_good.shared();
+        let dir = &self.folders.zones;
+        let shared = kept
+            .map_or_else(|| last.snapshot.shared.clone(), |kept| Arc::new(folder::shared_of(dir, self.rules, &kept)));
+        let build = build(&self.key, &self.settings);
+        let one = |number: usize| {
+            let name = names.get(number)?;
+            folder::rebuild(dir, name, last_good.zone(name)?, self.rules, &shared, &build)
+        };
+        let images = collect(&Threads::of_this_machine(), names.len(), &one);
+        let mut images: Vec<Arc<ZoneImage>> = images.into_iter().flatten().collect();
+        if images.is_empty() {
+            return None;
+        }
+        let (zones, records) = (images.len(), images.iter().map(|image| u64::from(image.counts.records)).sum());
+        let claims = self.seen.names().map(|name| (dir.join(name).to_string_lossy().into(), self.seen.named(name)));
+        let claims = self.claims(&images, claims.collect());
+        images.extend(claims);
+        let snapshot = Arc::new(self.assemble(images, last.snapshot.geography.clone(), shared));
+        Some(LastGoodSet { snapshot, zones, records, has_passed: last_good.has_passed() })
     }
 
     pub fn folders(&self) -> &Folders {
@@ -142,7 +259,9 @@ impl Loader {
     }
 
     /// From the next load on these settings hold. Zones are rendered by some of them, so all are read again.
-    pub fn set(&mut self, limits: Limits, settings: Settings) {
+    pub fn set(&mut self, limits: Limits, zone_bytes_max: Option<u64>, settings: Settings) {
+        let zone_bytes_max = zone_bytes_max.unwrap_or_else(memory::zone_bytes_max);
+        let rules = Rules { limits, zone_bytes_max };
         let rendered = |settings: &Settings| Settings {
             cookie_secrets: None,
             rate_limit: RateLimit::default(),
@@ -151,11 +270,11 @@ impl Loader {
             stand_ins: Arc::default(),
             ..settings.clone()
         };
-        if self.limits != limits || rendered(&self.settings) != rendered(&settings) {
+        if self.rules != rules || rendered(&self.settings) != rendered(&settings) {
             self.seen = Seen::default();
             self.last = None;
         }
-        self.limits = limits;
+        self.rules = rules;
         self.settings = Arc::new(settings);
     }
 
@@ -174,7 +293,7 @@ impl Loader {
     /// Changes the zones of these files, and the geography if it is among them, and nothing else, where nothing else
     /// depends on them.
     fn change(&mut self, last: Last, files: &BTreeSet<PathBuf>, begin: Instant) -> Option<Loaded> {
-        let (zones, limits) = (&self.folders.zones, self.limits);
+        let (zones, rules) = (&self.folders.zones, self.rules);
         let geo = self.folders.geo.as_ref();
         if geo.is_some_and(|geo| is_inside(zones, geo) || is_inside(geo, zones)) {
             return None;
@@ -182,7 +301,7 @@ impl Loader {
         let (places, files): (BTreeSet<_>, BTreeSet<_>) =
             files.iter().cloned().partition(|file| geo.is_some_and(|geo| is_inside(file, geo)));
         let build = build(&self.key, &self.settings);
-        let read = folder::load_touched(zones, limits, &mut self.seen, &files, &build)?;
+        let read = folder::load_touched(zones, rules, &mut self.seen, &files, &build)?;
         // Not before: a load of everything would find nothing new there any more.
         let geo = (!places.is_empty()).then(|| self.geo.load());
         let Last { mut snapshot, mut records } = last;
@@ -191,6 +310,9 @@ impl Loader {
             let Some(image) = zone.built else { continue };
             fresh += 1;
             records += u64::from(image.counts.records);
+            if let (ToKeep::Files(files), Some(name)) = (&mut self.to_keep, zone.file.rsplit('/').next()) {
+                files.insert(name.to_string());
+            }
             let before = self.images.insert(zone.file, image.clone());
             records -= before.as_ref().map_or(0, |before| u64::from(before.counts.records));
             if !one_by_one {
@@ -202,23 +324,28 @@ impl Loader {
                 None => one_by_one = false,
             }
         }
+        let (mut kept, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut claims = Vec::new();
+        for (name, origin, visibility) in self.seen.failed() {
+            let file: Arc<str> = zones.join(name).to_string_lossy().into();
+            if self.images.contains_key(&file) {
+                kept.push(file);
+            } else {
+                refused.push(file.clone());
+                claims.push((file, (origin.clone(), visibility.clone())));
+            }
+            failed.push((origin, visibility));
+        }
         if !one_by_one {
             // There are many, or a zone is served for the first time.
             let Snapshot { geography, shared, .. } = &*snapshot;
             let (geography, shared) = (geography.clone(), shared.clone());
-            snapshot = Arc::new(self.snapshot(geography, shared));
+            snapshot = Arc::new(self.snapshot(geography, shared, claims));
         }
         let new_geography = geo.as_ref().filter(|geo| geo.changed).map(|geo| geo.geography.clone());
         let changed = fresh > 0 || new_geography.is_some();
         if let Some(geography) = new_geography {
             snapshot = Arc::new(snapshot.with_geography(geography));
-        }
-        let (mut kept, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, origin, visibility) in self.seen.failed() {
-            let file: Arc<str> = zones.join(name).to_string_lossy().into();
-            let told = if self.images.contains_key(&file) { &mut kept } else { &mut refused };
-            told.push(file);
-            failed.push((origin, visibility));
         }
         let mut problems = self.seen.problems();
         problems.append(geo.map_or_else(|| self.geo.problems().clone(), |geo| geo.problems));
@@ -232,11 +359,35 @@ impl Loader {
         Some(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, listing, took })
     }
 
-    fn snapshot(&self, geography: Arc<Geography>, shared: Arc<Shared>) -> Snapshot {
+    fn snapshot(&self, geography: Arc<Geography>, shared: Arc<Shared>, claims: Vec<Claim>) -> Snapshot {
+        let mut images: Vec<Arc<ZoneImage>> = self.images.values().cloned().collect();
+        let claims = self.claims(&images, claims);
+        images.extend(claims);
+        self.assemble(images, geography, shared)
+    }
+
+    /// The images of those claimed zones that no other file serves to the same clients.
+    fn claims(&self, served: &[Arc<ZoneImage>], claims: Vec<Claim>) -> Vec<Arc<ZoneImage>> {
+        let is_zone = |file: &str| folder::names_a_zone(file.rsplit('/').next().unwrap_or_default());
+        let mut claims: Vec<Claim> = claims.into_iter().filter(|(file, _)| is_zone(file)).collect();
+        if claims.is_empty() {
+            return Vec::new();
+        }
+        let mut by_name: BTreeMap<&Name, Vec<&Visibility>> = BTreeMap::new();
+        served.iter().for_each(|image| by_name.entry(&image.origin).or_default().push(&image.visibility));
+        claims.retain(|(_, (origin, visibility))| {
+            let served = by_name.get(origin).map_or(&[][..], Vec::as_slice);
+            !served.iter().any(|served| meet(served, visibility))
+        });
+        let image = |(file, (origin, visibility)): Claim| ZoneImage::claim(&origin, visibility, file, &self.key);
+        claims.into_iter().map(image).map(Arc::new).collect()
+    }
+
+    fn assemble(&self, images: Vec<Arc<ZoneImage>>, geography: Arc<Geography>, shared: Arc<Shared>) -> Snapshot {
         Snapshot::new(Parts {
             settings: self.settings.clone(),
             key: self.key,
-            images: self.images.values().cloned().collect(),
+            images,
             geography,
             verdicts: Arc::new(Verdicts::new(&shared.health_checks)),
             shared,
@@ -248,27 +399,35 @@ impl Loader {
         let begin = Instant::now();
         let progress = Progress::start("reading zones");
         let build = build(&self.key, &self.settings);
+        let (zones, rules, seen) = (&self.folders.zones, self.rules, &self.seen);
+        let memory = Remembered { images: &self.images, dir: zones, last_good: self.last_good.as_ref() };
+        let (listing, geo) = (self.listing.take(), Mutex::new(&mut self.geo));
+        let load_geo = || geo.lock().unwrap_or_else(PoisonError::into_inner).load();
         let (folder, geo) = std::thread::scope(|scope| {
-            let geo = scope.spawn(|| self.geo.load());
-            let folder = folder::load_with(
-                &self.folders.zones,
-                self.limits,
-                self.listing.take(),
-                &self.seen,
-                &|done, all| progress.at(done, all),
-                &build,
-            );
-            (folder, geo.join())
+            let beside = granted(std::thread::Builder::new().spawn_scoped(scope, load_geo));
+            let progress = |done, all| progress.at(done, all);
+            let folder = folder::load_with(zones, rules, listing, seen, &memory, &progress, &build);
+            (folder, beside.map_or_else(|| Ok(load_geo()), |beside| beside.join()))
         });
         let folder = folder.map_err(|problem| anyhow!("{problem}"))?;
         let geo = geo.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let restore = |file: &str| {
+            let name = file.rsplit('/').next().unwrap_or_default();
+            let kept = self.last_good.as_ref()?.zone(name)?;
+            folder::rebuild(zones, name, kept, rules, &folder.shared, &build)
+        };
         let mut problems = folder.problems;
         problems.append(geo.problems);
 
         let mut images = Vec::with_capacity(folder.zones.len());
         let (mut fresh, mut kept, mut refused, mut failed) = (0, Vec::new(), Vec::new(), Vec::new());
+        let (mut claims, mut restored) = (Vec::new(), false);
         for (zone, place) in folder.zones.into_iter().zip(0..) {
-            let before = self.images.get(&zone.file).cloned();
+            let mut before = self.images.get(&zone.file).cloned();
+            if zone.state == State::Failed && before.is_none() {
+                before = restore(&zone.file);
+                restored |= before.is_some();
+            }
             let image = match (zone.state, zone.built) {
                 (State::Loaded, Some(image)) => {
                     fresh += 1;
@@ -276,8 +435,12 @@ impl Loader {
                 }
                 (State::Unchanged, _) => before,
                 (State::Failed, _) | (State::Loaded, None) => {
-                    let told = if before.is_some() { &mut kept } else { &mut refused };
-                    told.push(zone.file.clone());
+                    if before.is_some() {
+                        kept.push(zone.file.clone());
+                    } else {
+                        refused.push(zone.file.clone());
+                        claims.push((zone.file.clone(), folder.seen.zone(place)));
+                    }
                     failed.push(folder.seen.zone(place));
                     before
                 }
@@ -287,12 +450,15 @@ impl Loader {
         // They come by name, so that the map is put together in one go.
         let images: BTreeMap<_, _> = images.into_iter().collect();
         let gone = self.images.keys().any(|file| !images.contains_key(file));
-        let changed = self.last.is_none() || geo.changed || fresh > 0 || gone;
+        let claimed = refused != self.refused;
+        let changed = self.last.is_none() || geo.changed || fresh > 0 || gone || restored || claimed;
+        self.refused.clone_from(&refused);
+        self.to_keep = ToKeep::Any;
         self.seen = folder.seen;
         self.images = images;
         let zones = self.images.len();
         let records = self.images.values().map(|image| u64::from(image.counts.records)).sum();
-        let snapshot = Arc::new(self.snapshot(geo.geography, Arc::new(folder.shared)));
+        let snapshot = Arc::new(self.snapshot(geo.geography, Arc::new(folder.shared), claims));
         snapshot.check_aliases(&mut problems);
         snapshot.check_networks(&mut problems);
         problems.sort();

@@ -1,7 +1,8 @@
 //! The routing tests of a folder, from the disk.
 
-use std::fs;
+use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use super::folder;
 use crate::problem::{At, Problem, Problems};
@@ -9,6 +10,9 @@ use crate::routing_test::{self, RoutingTest};
 use crate::snapshot::Snapshot;
 
 const ENDING: &str = ".test.toml";
+
+/// So many failed tests are named in one line.
+const NAMED_MAX: usize = 5;
 
 /// The files of tests in a folder, by name.
 pub fn files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -36,21 +40,69 @@ pub fn read(files: &[PathBuf], problems: &mut Problems) -> Vec<RoutingTest> {
     tests
 }
 
-/// Everything in which a snapshot is not what the tests in a folder of zones expect; tests that make no sense count.
-pub fn gate(dir: &Path, snapshot: &Snapshot) -> Problems {
-    let mut problems = Problems::default();
+/// What routing tests found wrong with a snapshot. A test that makes no sense counts.
+#[derive(Default)]
+pub struct Failed {
+    pub problems: Problems,
+    /// The names of the tests that failed.
+    pub tests: Vec<String>,
+}
+
+impl Failed {
+    pub fn is_empty(&self) -> bool {
+        self.problems.errors() == 0
+    }
+
+    /// Logs the first problems, so many at most.
+    pub fn log(&self, most: usize) {
+        self.problems.iter().take(most).for_each(|problem| tracing::error!("{problem}"));
+    }
+
+    /// The tests by their names; where a file of tests cannot be read, its problem.
+    pub fn names(&self) -> String {
+        match (self.tests.len(), self.problems.iter().next()) {
+            (0, Some(problem)) => problem.to_string(),
+            (0..=NAMED_MAX, _) => self.tests.join(", "),
+            (many, _) => format!("{} and {} more", self.tests[..NAMED_MAX].join(", "), many - NAMED_MAX),
+        }
+    }
+}
+
+/// Why a server cannot begin: these routing tests failed, and no earlier version of the zones is known.
+#[derive(Debug)]
+pub struct GateFailed(pub String);
+
+impl fmt::Display for GateFailed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GateFailed(tests) = self;
+        write!(
+            out,
+            "routing tests failed: {tests}; the state folder has no zones that passed before (gate_reload); correct the \
+             zones or the tests"
+        )
+    }
+}
+
+impl Error for GateFailed {}
+
+/// Everything in which a snapshot is not what the tests in a folder of zones expect.
+pub fn gate(dir: &Path, snapshot: &Snapshot) -> Failed {
+    let (mut problems, mut failed) = (Problems::default(), Vec::new());
     match files(dir) {
         Ok(files) => {
             let tests = read(&files, &mut problems);
             let outcomes = routing_test::run(&tests, snapshot);
-            outcomes.into_iter().flat_map(|outcome| outcome.problems).for_each(|problem| problems.push(problem));
+            for outcome in outcomes.into_iter().filter(|outcome| !outcome.problems.is_empty()) {
+                failed.push(outcome.name);
+                outcome.problems.into_iter().for_each(|problem| problems.push(problem));
+            }
         }
         Err(error) => {
             let at = At { file: dir.to_string_lossy().into(), line: 1, column: 1, length: 0 };
             problems.push(Problem::error(at, format!("the folder cannot be read: {error}"), "", ""));
         }
     }
-    problems
+    Failed { problems, tests: failed }
 }
 
 #[cfg(test)]
@@ -72,9 +124,9 @@ mod tests {
             crate::snapshot::Settings::default(),
             &mut Problems::default(),
         );
-        let told: Vec<String> = gate(dir.path(), &nothing).iter().map(ToString::to_string).collect();
+        let told: Vec<String> = gate(dir.path(), &nothing).problems.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2);
         assert!(told[0].contains("a.test.toml:3:9: error: 1 of the answers (all) are REFUSED"), "{told:?}");
-        assert_eq!(gate(&dir.path().join("gone"), &nothing).errors(), 1);
+        assert_eq!(gate(&dir.path().join("gone"), &nothing).problems.errors(), 1);
     }
 }

@@ -133,7 +133,7 @@ fn unreadable(name: &str, number: usize) -> String {
 /// Whether the server makes files of this name in a state folder.
 fn is_ours(name: &str) -> bool {
     name == PROBE_FILE
-        || [COOKIE_FILE, HEALTH_FILE].into_iter().any(|ours| {
+        || [COOKIE_FILE, HEALTH_FILE, super::last_good::FILE].into_iter().any(|ours| {
             name == ours
                 || name == temporary(ours)
                 || (1..=UNREADABLE_MAX).any(|number| name == unreadable(ours, number))

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::folder::{Listing, Touched};
+use super::hands::are_granted;
 
 /// So long nothing may have changed before we load: an editor or a copy makes many changes at once.
 const QUIET: Duration = Duration::from_millis(200);
@@ -94,7 +95,10 @@ impl Watch {
         let folders: Vec<_> = folders.into_iter().map(|one| std::path::absolute(&one).unwrap_or(one)).collect();
         let seen = Arc::new(Seen::default());
         let names = places(&folders).into_iter().filter_map(|(_, name)| name).collect();
-        let watcher = notify::recommended_watcher(Filter { seen: seen.clone(), folders: folders.clone(), names });
+        let filter = Filter { seen: seen.clone(), folders: folders.clone(), names };
+        // The watcher has a thread, and panics later where it got none.
+        let granted = are_granted(1).map_err(notify::Error::io);
+        let watcher = granted.and_then(|()| notify::recommended_watcher(filter));
         let watcher = match watcher {
             Ok(watcher) => Some(watcher),
             Err(error) => {

@@ -8,6 +8,7 @@ mod across;
 pub mod ahead;
 mod behind;
 mod build;
+mod claim;
 pub mod denial;
 mod draft;
 pub mod fold;

@@ -84,6 +84,10 @@ pub fn told(step: &Step, snapshot: &Snapshot, seed: u64, rolls: &[Roll]) -> Told
             ("denied", format!("{because}{what}"), fields)
         }
         Step::NoZone => ("no-zone", "no zone here has the name".to_string(), json!({})),
+        Step::NotLoaded { zone, file } => {
+            let fields = json!({ "zone": zone.to_string(), "file": &**file });
+            ("not-loaded", format!("{zone} is not loaded: {file} has errors"), fields)
+        }
         Step::Cut { name } => {
             let text = format!("{name} and what is below it is for its own name servers");
             ("cut", text, json!({ "name": name.to_string() }))

@@ -75,6 +75,7 @@ impl Reader<'_> {
             expand(&owner_parts, counter, &mut line).ok_or_else(|| blame(negative(), owner_field.start, owner_end))?;
             let name = Field { bytes: &line, start: 0, quoted: owner_field.quoted, glued: false };
             owner.clear();
+            self.generated_text += line.len() as u64;
             name.name_into(&source.origin, &mut owner).map_err(|fault| blame(fault, owner_field.start, owner_end))?;
             line.clear();
             expand(&data_parts, counter, &mut line).ok_or_else(|| blame(negative(), start, end))?;
@@ -82,6 +83,13 @@ impl Reader<'_> {
             if self.generated_bytes > GENERATED_BYTES_MAX {
                 return Err(field
                     .fault("the zone's $GENERATE lines make too much data")
+                    .remedy("make the range smaller"));
+            }
+            self.generated_text += line.len() as u64;
+            if self.generated_text > self.includes.bytes_left() {
+                return Err(field
+                    .fault("the zone's $GENERATE lines make too much data")
+                    .why("with what they write the zone has more bytes than zone_bytes_max allows")
                     .remedy("make the range smaller"));
             }
             let next = expanded.scan(&line, 0);

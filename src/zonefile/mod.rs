@@ -26,6 +26,11 @@ use crate::wire::name::Name;
 pub trait Includes {
     /// The file that `from_file` calls `path`: the path to show, and its bytes. The error says why it can't be had.
     fn read(&self, path: &str, from_file: &str) -> Result<(Arc<str>, Vec<u8>), String>;
+
+    /// The bytes of text that the zone may still have, in included files and in what `$GENERATE` writes.
+    fn bytes_left(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// Reads a zone. What could be read comes back whatever is wrong; all that is wrong is added to `problems`.

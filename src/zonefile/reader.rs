@@ -49,6 +49,8 @@ pub struct Reader<'a> {
     pub included: u32,
     pub generated: u64,
     pub generated_bytes: u64,
+    /// The owners and the data that `$GENERATE` lines wrote, in bytes.
+    pub generated_text: u64,
     /// The steered record set that a name, type and identifier belong to.
     pub groups: HashMap<GroupKey, usize>,
     unclosed: u32,
@@ -143,6 +145,7 @@ impl<'a> Reader<'a> {
             included: 0,
             generated: 0,
             generated_bytes: 0,
+            generated_text: 0,
             groups: HashMap::new(),
             unclosed: 0,
             full: false,

@@ -5,7 +5,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use arc_swap::ArcSwap;
@@ -20,12 +22,16 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
 use tokio::sync::Notify;
 
+use super::super::hands::granted;
 use super::super::regular::{self, Links};
 use super::super::watch::Watch;
 use crate::config;
 
 /// A chain of certificates takes some kilobytes.
 const FILE_MAX: u64 = 1 << 20;
+
+/// A thread that the system refused is asked for again after this.
+const READER_RETRY: Duration = Duration::from_secs(5);
 
 /// Where a certificate and its key lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,15 +145,29 @@ impl Certificate {
 pub async fn keep(certificate: Arc<Certificate>, told: Arc<Notify>) {
     let Some(Files { certificate: chain, key }) = certificate.files() else { return };
     let mut eyes = Watch::beside([chain, key]);
+    // A thread that stays: reading files may take time, and a renewal must not depend on a new thread.
+    let mut reader = None;
     // They may have changed between being read and being watched.
     loop {
-        let own = certificate.clone();
-        let _ = tokio::task::spawn_blocking(move || own.swap()).await;
+        reader = reader.or_else(|| reader_of(&certificate));
+        if let Some(reader) = &reader {
+            // Where one request waits already, it is for this change too.
+            let _ = reader.try_send(());
+        }
         tokio::select! {
             _ = eyes.changed() => {}
             () = told.notified() => {}
+            () = tokio::time::sleep(READER_RETRY), if reader.is_none() => {}
         }
     }
+}
+
+/// A thread that reads the files again whenever it is asked to; none where the system refuses it now.
+fn reader_of(certificate: &Arc<Certificate>) -> Option<mpsc::SyncSender<()>> {
+    let (ask, asked) = mpsc::sync_channel(1);
+    let own = certificate.clone();
+    let read = move || asked.iter().for_each(|()| own.swap());
+    granted(thread::Builder::new().name("certificate".into()).spawn(read)).map(|_| ask)
 }
 
 #[derive(Debug)]

@@ -1,41 +1,51 @@
 //! What only all files together show: two that claim one zone, VPCs that nobody described, regions that disagree.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{SeenZone, State, Zone, files};
+use super::{Held, Memory, SeenZone, State, Zone, files};
 use crate::model::zone::Visibility;
 use crate::model::{Id, Shared};
 use crate::problem::{At, Problem, Problems};
 use crate::wire::name::Name;
 
-/// A zone belongs to one file. The first by name keeps it; a private zone is another one for other VPCs.
-pub fn same_zone<T>(zones: &mut [Zone<T>], seen: &[SeenZone], problems: &mut Problems) {
+/// A zone belongs to one file: the one that it is served from, or else the first by name. A private zone for other VPCs
+/// is another zone.
+pub fn same_zone<T>(zones: &mut [Zone<T>], seen: &[SeenZone], memory: &dyn Memory, problems: &mut Problems) {
     let who: Vec<(Name, Visibility)> = seen.iter().map(SeenZone::is).collect();
-    // Of each name the last zone, and of each zone the one of its name before: there may be a hundred thousand.
-    let mut last: HashMap<&Name, usize> = HashMap::with_capacity(zones.len());
-    let mut before = vec![None; zones.len()];
-    let mut clashes = Vec::new();
-    for (index, (origin, visibility)) in who.iter().enumerate() {
-        let mut newest = match last.entry(origin) {
-            Entry::Vacant(first) => {
-                first.insert(index);
-                continue;
-            }
-            Entry::Occupied(newest) => newest,
-        };
-        let same_name = std::iter::successors(Some(*newest.get()), |&other| before[other]);
-        match same_name.filter(|&other| meet(&who[other].1, visibility)).last() {
-            Some(first) => clashes.push((index, zones[first].file.clone())),
-            None => before[index] = Some(newest.insert(index)),
+    // Few names have several files, and there may be a hundred thousand names.
+    let mut first: HashMap<&Name, usize> = HashMap::with_capacity(zones.len());
+    let mut several: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, (origin, _)) in who.iter().enumerate() {
+        match first.entry(origin) {
+            Entry::Vacant(vacant) => _ = vacant.insert(index),
+            Entry::Occupied(first) => several.entry(*first.get()).or_insert_with(|| vec![*first.get()]).push(index),
         }
     }
-    for (index, other) in clashes {
-        let zone = &mut zones[index];
-        let what = format!("the zone {} is claimed by {other} too", who[index].0);
-        let why = "a zone belongs to one file; the other one is served";
-        fail(zone);
-        problems.push(Problem::error(files::whole(&zone.file), what, why, "keep one of the two"));
+    for mut claims in several.into_values() {
+        claims.sort_by_cached_key(|&index| (held(memory, seen[index].name(), &who[index]), index));
+        let mut holders: Vec<usize> = Vec::with_capacity(claims.len());
+        for index in claims {
+            let (origin, visibility) = &who[index];
+            let Some(&holder) = holders.iter().find(|&&holder| meet(&who[holder].1, visibility)) else {
+                holders.push(index);
+                continue;
+            };
+            let what = format!("the zone {origin} is claimed by {} too", zones[holder].file);
+            let why = "a zone belongs to one file; the other one is served";
+            let zone = &mut zones[index];
+            fail(zone);
+            problems.push(Problem::error(files::whole(&zone.file), what, why, "keep one of the two"));
+        }
+    }
+}
+
+/// How firmly a file holds the zone that it claims.
+fn held(memory: &dyn Memory, name: &str, (origin, visibility): &(Name, Visibility)) -> Held {
+    match memory.served(name) {
+        Some((served, same)) if served == *origin && same == *visibility => Held::Same,
+        Some((served, part)) if served == *origin && meet(&part, visibility) => Held::Partly,
+        _ => Held::No,
     }
 }
 
@@ -45,7 +55,7 @@ pub fn is_only_name(file_name: &str) -> bool {
     file_name.strip_suffix(".zone").is_some_and(|zone| !zone.ends_with('.') && zone.bytes().all(plain))
 }
 
-fn meet(one: &Visibility, other: &Visibility) -> bool {
+pub fn meet(one: &Visibility, other: &Visibility) -> bool {
     match (one, other) {
         (Visibility::Public, Visibility::Public) => true,
         (Visibility::Private(one), Visibility::Private(other)) => one.iter().any(|vpc| other.contains(vpc)),

@@ -11,8 +11,11 @@ use crate::problem::{At, Problem};
 /// Ours: a file larger than this is no zone; the root zone has 2 MiB.
 pub const FILE_MAX: u64 = 2 << 30;
 
+/// What an operator can do about a zone that is too large.
+pub const TOO_LARGE_REMEDY: &str = "delegate a part of the zone, or raise zone_bytes_max if the memory is there";
+
 /// What tells one state of a file from the next: an edit changes its times or size, a replacement its inode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stamp {
     device: u64,
     inode: u64,
@@ -22,6 +25,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// The length of the file, in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     pub fn of(metadata: &Metadata) -> Stamp {
         // Nanoseconds fit until the year 2262; a time beyond that still differs from the next.
         let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
@@ -46,15 +54,15 @@ pub fn is_zone_file(name: &str) -> bool {
     ours && (!name.starts_with('.') || name == ".zone")
 }
 
-/// All of a regular file, and its stamp from before it was read.
-pub fn read(path: &Path) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
+/// All of a regular file of so many bytes at most, and its stamp from before it was read.
+pub fn read(path: &Path, most: u64) -> Result<(Vec<u8>, Stamp), Box<Problem>> {
     let mut bytes = Vec::new();
-    let stamp = read_into(path, &mut bytes)?;
+    let stamp = read_into(path, most, &mut bytes)?;
     Ok((bytes, stamp))
 }
 
 /// The same, into this room.
-pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<Stamp, Box<Problem>> {
+pub fn read_into(path: &Path, most: u64, bytes: &mut Vec<u8>) -> Result<Stamp, Box<Problem>> {
     let problem = |what: String, remedy: &str| Box::new(Problem::error(whole(&shown(path)), what, "", remedy));
     let unreadable = |error: io::Error| {
         problem(format!("the file cannot be read: {error}"), "see who may read it, and that it is there")
@@ -65,13 +73,17 @@ pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<Stamp, Box<Problem>
     if !metadata.is_file() {
         return Err(problem("this is not a regular file".into(), "put a file in its place"));
     }
-    let too_large = || problem(format!("the file is larger than {} GiB", FILE_MAX >> 30), "split it");
-    if metadata.len() > FILE_MAX {
-        return Err(too_large());
+    let too_large = |length: u64| {
+        let mut problem = problem(format!("the file has {length} bytes"), TOO_LARGE_REMEDY);
+        problem.why = format!("one zone may have {most} bytes of text (zone_bytes_max)");
+        problem
+    };
+    if metadata.len() > most {
+        return Err(too_large(metadata.len()));
     }
-    read_all(file, usize::try_from(metadata.len()).unwrap_or_default(), bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(too_large());
+    read_all(file, usize::try_from(metadata.len()).unwrap_or_default(), most, bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(bytes.len() as u64));
     }
     if bytes.is_empty() {
         // An editor that is about to write leaves this for a moment; a zone must not lose its records by it.
@@ -82,7 +94,7 @@ pub fn read_into(path: &Path, bytes: &mut Vec<u8>) -> Result<Stamp, Box<Problem>
 
 /// All of a file that had this length a moment ago. One that still has it takes a single call: there may be a hundred
 /// thousand to read.
-fn read_all(mut file: File, length: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+fn read_all(mut file: File, length: usize, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     // A byte more than there is says that there is no more.
     match length < bytes.capacity() {
         true => bytes.resize(length + 1, 0),
@@ -97,7 +109,7 @@ fn read_all(mut file: File, length: usize, bytes: &mut Vec<u8>) -> io::Result<()
     };
     bytes.truncate(filled);
     if filled != length {
-        file.take(FILE_MAX + 1).read_to_end(bytes)?;
+        file.take((most + 1).saturating_sub(filled as u64)).read_to_end(bytes)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::sync::Mutex;
 
 use super::*;
+use crate::model::Limits;
 
 struct Zones {
     dir: tempfile::TempDir,
@@ -39,7 +40,8 @@ impl Zones {
             built.lock().unwrap().insert(zone.data.origin.to_string());
             Some(zone.data.origin.clone())
         };
-        let folder = load_with(&self.path(), Limits::Route53, None, seen, &|_, _| {}, &build).unwrap();
+        let folder =
+            load_with(&self.path(), Limits::Route53.into(), None, seen, &NoMemory, &|_, _| {}, &build).unwrap();
         (folder, built.into_inner().unwrap().into_iter().collect())
     }
 
