@@ -333,6 +333,7 @@ const SETTINGS: &[Setting] = &[
     setting!("limits = \"route53\"", |config, value, _| config.limits = one_of(value, &[("route53", model::Limits::Route53), ("none", model::Limits::None)])?),
     setting!("zone_bytes_max = 500000000", |config, value, _| config.zone_bytes_max =
         Some(number(value, 1, ZONE_BYTES_MAX)? as u64)),
+    setting!(AtOnce, "probes = true", |config, value, _| config.health.control.probes = boolean(value)?),
     setting!(AtOnce, "health_rule = \"route53\"", |config, value, _| config.health.control.rule =
         one_of(value, &[("route53", Rule::Route53), ("majority", Rule::Majority), ("all", Rule::All)])?),
     setting!(AtOnce, "health_observation_seconds = 60", |config, value, _| config.health.control.heard_age =

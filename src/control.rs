@@ -16,6 +16,7 @@
 mod counts;
 mod kept;
 mod refused;
+mod standing;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -33,12 +34,12 @@ pub use watched::{Next, Watched};
 
 use crate::dice::Seeded;
 pub use crate::health::alarm::MetricState;
-use crate::health::alarm::Reading;
+use crate::health::alarm::{Alarm, Reading};
 use crate::health::checker::Checker;
 use crate::health::finding::Outcome;
 use crate::health::tracker::{Heard, Own, Rule, Tracker};
 use crate::health::verdicts::Verdicts;
-use crate::model::health_check::{Follows, HealthCheck, InsufficientData, Kind, Metric};
+use crate::model::health_check::{Follows, HealthCheck, Kind, Metric};
 use crate::model::{Id, Shared};
 use crate::moment::Moment;
 use watched::{Beat, interval};
@@ -77,11 +78,18 @@ pub struct Settings {
     pub heard_age: Duration,
     /// Those of this server, at least one.
     pub checkers: Vec<Arc<Checker>>,
+    /// Whether this server asks: endpoints, and Prometheus.
+    pub probes: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { rule: Rule::Route53, heard_age: Duration::from_secs(60), checkers: vec![Arc::new(Checker::local())] }
+        Settings {
+            rule: Rule::Route53,
+            heard_age: Duration::from_secs(60),
+            checkers: vec![Arc::new(Checker::local())],
+            probes: true,
+        }
     }
 }
 
@@ -140,6 +148,8 @@ pub enum Effect {
     Query { check: Arc<HealthCheck>, number: u64 },
     /// Let others know at once what a checker of this server has come to.
     Report(Observation),
+    /// Log these: no checker knows the state any more, or one knows it again.
+    Stale(Vec<Stale>),
 }
 
 /// A verdict that is not what it was.
@@ -147,6 +157,16 @@ pub enum Effect {
 pub struct Turn {
     pub id: Id,
     pub healthy: bool,
+    pub why: String,
+}
+
+/// A verdict that has become stale without turning, or is not stale any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    pub id: Id,
+    pub healthy: bool,
+    /// None: a checker knows again.
+    pub since: Option<Moment>,
     pub why: String,
 }
 
@@ -295,7 +315,8 @@ impl Control {
                 let since = self.verdicts.get(id).map_or(now.0, |verdict| verdict.since.0);
                 let own = self.settings.checkers.iter().zip(watched.tracker.own());
                 let own = own.filter_map(|(checker, own)| Some((checker.name.clone(), own.came_to()?))).collect();
-                kept.verdicts.insert(id.clone(), KeptVerdict { healthy, since, own, asks: watched.check.asks() });
+                let (told, stale, asks) = (watched.told, watched.stale.map(|at| at.0), watched.check.asks());
+                kept.verdicts.insert(id.clone(), KeptVerdict { healthy, since, own, told, stale, asks });
             }
         }
         kept
@@ -315,6 +336,14 @@ impl Control {
                     if !unchanged {
                         self.schedule(&mut watched, now);
                     }
+                    watched
+                }
+                // Asked at other times, or judged by another threshold: what is known stays known.
+                Some(old) if old.asks_the_same(check) => {
+                    self.under_way -= old.under_way();
+                    let beats = vec![Beat::default(); old.beats.len()];
+                    let mut watched = Watched { check: Arc::new(check.clone()), beats, ..old };
+                    self.schedule(&mut watched, now);
                     watched
                 }
                 changed => {
@@ -352,9 +381,10 @@ impl Control {
                 self.kept.metrics.remove(id);
             }
         }
-        let kept = self.kept.verdicts.remove(id).filter(|kept| kept.asks == check.asks());
+        let kept = self.kept.verdicts.remove(id).filter(|kept| kept.asks == check.asks() && self.takes_up(kept));
+        let probes = self.settings.probes;
         let own = self.settings.checkers.iter().map(|checker| {
-            let known = kept.as_ref().and_then(|kept| kept.own.get(&checker.name));
+            let known = kept.as_ref().filter(|_| probes).and_then(|kept| kept.own.get(&checker.name));
             known.map_or_else(Own::default, |&came_to| Own::knowing(came_to))
         });
         let mut watched = match &check.kind {
@@ -362,16 +392,8 @@ impl Control {
             Kind::Metric(_) => Watched::new(check, Tracker::default(), 1),
             Kind::Calculated { .. } | Kind::Switch { .. } => Watched::new(check, Tracker::default(), 0),
         };
-        if let (Some(kept), Some(healthy)) = (kept, watched.tracker.judge(self.settings.rule)) {
-            let mut since = Moment(kept.since);
-            // Whoever spoke otherwise spoke before the restart: the check turns by it, and the disk has to know.
-            if healthy != kept.healthy {
-                since = now;
-                self.save_at = self.save_at.min(now.after(SAVE_AFTER));
-            }
-            watched.reported = Some(healthy);
-            _ = self.verdicts.report(id, healthy, since);
-            self.verdicts.since(id, since);
+        if let Some(kept) = &kept {
+            self.take_up(&mut watched, kept, now);
         }
         // What somebody said of an alarm or a switch holds since then.
         if let Some((healthy, Some(since))) = self.said(id, &watched) {
@@ -384,7 +406,7 @@ impl Control {
 
     /// Gives a check its beats, if it is to be asked.
     fn schedule(&mut self, watched: &mut Watched, now: Moment) {
-        let interval = interval(&watched.check);
+        let interval = interval(&watched.check, self.settings.probes);
         for (checker, beat) in watched.beats.iter_mut().enumerate() {
             match interval {
                 None => beat.end(),
@@ -396,14 +418,22 @@ impl Control {
         }
     }
 
-    /// Other rules hold. A checker that stays, asking from where it did, keeps what it has seen.
+    /// Other rules hold. A checker that stays, asking from where it did, keeps what it has seen. One that was told to
+    /// ask no more, or to begin to, starts anew.
     fn configure(&mut self, settings: Settings, now: Moment) {
         let before = std::mem::replace(&mut self.settings, settings);
-        let stays: Vec<Option<usize>> =
-            self.settings.checkers.iter().map(|new| before.checkers.iter().position(|old| old == new)).collect();
+        let begins = before.probes != self.settings.probes;
+        let stays = |new| before.checkers.iter().position(|old| old == new).filter(|_| !begins);
+        let stays: Vec<Option<usize>> = self.settings.checkers.iter().map(stays).collect();
         let mut watched = std::mem::take(&mut self.watched);
         for (id, watched) in &mut watched {
             if !matches!(watched.check.kind, Kind::Endpoint(_)) {
+                if begins {
+                    self.under_way -= watched.under_way();
+                    watched.beats.fill(Beat::default());
+                    watched.alarm = Alarm::default();
+                    self.schedule(watched, now);
+                }
                 continue;
             }
             let under_way = watched.under_way();
@@ -415,7 +445,7 @@ impl Control {
                 stays.iter().map(|at| own(at).unwrap_or_default()).collect()
             });
             self.under_way -= under_way - watched.under_way();
-            let interval = interval(&watched.check);
+            let interval = interval(&watched.check, self.settings.probes);
             for (checker, (beat, stays)) in watched.beats.iter_mut().zip(&stays).enumerate() {
                 let first = match (stays, interval) {
                     (Some(_), _) => beat.waits_for(),
@@ -438,10 +468,11 @@ impl Control {
 
     /// The beat on which the question with this number was asked.
     fn answered(&mut self, id: &str, number: u64, now: Moment) -> Option<(&mut Watched, usize)> {
+        let probes = self.settings.probes;
         let watched = self.watched.get_mut(id)?;
         let checker = watched.beats.iter().position(|beat| beat.asking == Some(number))?;
         self.under_way -= 1;
-        match interval(&watched.check) {
+        match interval(&watched.check, probes) {
             Some(interval) => {
                 let next = watched.beats[checker].answered(interval, now);
                 self.due.insert((next, Due::Ask(id.into(), checker)));
@@ -553,55 +584,6 @@ impl Control {
         Ok(())
     }
 
-    /// What a check has come to, and since when where that was before this server began; none: nobody knows.
-    fn said(&self, id: &str, watched: &Watched) -> Option<(bool, Option<Moment>)> {
-        match &watched.check.kind {
-            Kind::Endpoint(_) => watched.tracker.judge(self.settings.rule).map(|healthy| (healthy, None)),
-            Kind::Calculated { .. } => None,
-            Kind::Switch { .. } => self.switch(id).map(|switch| (switch.on, Some(Moment(switch.since)))),
-            Kind::Metric(metric) => {
-                let metered = self.metric(id)?;
-                let healthy = match (metered.state, metric.insufficient_data) {
-                    (MetricState::Ok, _) | (MetricState::InsufficientData, InsufficientData::Healthy) => true,
-                    (MetricState::Alarm, _) | (MetricState::InsufficientData, InsufficientData::Unhealthy) => false,
-                    // 3.5: healthy if nothing is known yet, as any check is of which nobody knows.
-                    (MetricState::InsufficientData, InsufficientData::LastKnownStatus) => metered.last_known?,
-                };
-                Some((healthy, Some(Moment(metered.since))))
-            }
-        }
-    }
-
-    /// Tells the verdicts what a check has come to, if that is news.
-    fn tell(&mut self, id: &str, now: Moment) {
-        let said = self.watched.get(id).and_then(|watched| self.said(id, watched)).map(|(healthy, _)| healthy);
-        let Some(watched) = self.watched.get_mut(id) else { return };
-        if said == watched.reported {
-            return;
-        }
-        watched.reported = said;
-        let turned = match said {
-            Some(healthy) => self.verdicts.report(id, healthy, now),
-            None => self.verdicts.forget(id, now),
-        };
-        if let Ok(turned) = turned {
-            let at = now.after(if turned.is_empty() { GATHER_REASONS } else { GATHER });
-            self.note(turned);
-            self.publish_at = Some(self.publish_at.map_or(at, |other| other.min(at)));
-            self.save_at = self.save_at.min(now.after(SAVE_AFTER));
-        }
-    }
-
-    fn note(&mut self, turned: Vec<Id>) {
-        for id in turned {
-            let healthy = self.verdicts.healthy(&id);
-            // What turns back before anybody was told has not turned.
-            if self.turned.remove(&id).is_none() {
-                self.turned.insert(id, healthy);
-            }
-        }
-    }
-
     /// Does what has become due.
     fn catch_up(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         while let Some((at, due)) = self.due.pop_first() {
@@ -672,8 +654,12 @@ impl Control {
         self.counts.turns += turned.len() as u64;
         let turned = turned.into_iter().map(|(id, healthy)| Turn { why: self.why(&id), id, healthy }).collect();
         let verdicts = Arc::new(self.verdicts.clone());
-        self.published = Some(verdicts.clone());
+        let before = self.published.replace(verdicts.clone()).unwrap_or_default();
+        let stale = self.stale_since(&before);
         effects.push(Effect::Publish { verdicts, turned });
+        if !stale.is_empty() {
+            effects.push(Effect::Stale(stale));
+        }
     }
 }
 

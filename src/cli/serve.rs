@@ -70,6 +70,10 @@ pub struct Serve {
     /// Seed of all chance: the same queries in the same order get the same answers. It means one worker
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Probe nothing: ask neither endpoints nor Prometheus. Forced states and observations of other checkers count,
+    /// every other health check stands as its initial state
+    #[arg(long)]
+    no_probes: bool,
     /// Threads for each address, and for TCP [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -102,7 +106,7 @@ impl Serve {
 
     fn serve(self) -> anyhow::Result<u8> {
         let mut config = self.common.read()?;
-        let flags = Flags { upstream: all(self.upstream), seed: self.seed };
+        let flags = Flags { upstream: all(self.upstream), seed: self.seed, no_probes: self.no_probes };
         flags.set(&mut config);
         let workers = workers(self.workers.map(usize::from).or(config.workers), config.seed)?;
         config.confine.user = self.user.map(String::into_boxed_str).or(config.confine.user);

@@ -9,6 +9,7 @@ use super::Config;
 pub struct Flags {
     pub upstream: Vec<SocketAddr>,
     pub seed: Option<u64>,
+    pub no_probes: bool,
 }
 
 impl Flags {
@@ -17,5 +18,6 @@ impl Flags {
             config.upstream = self.upstream.clone();
         }
         config.seed = self.seed.or(config.seed);
+        config.health.control.probes &= !self.no_probes;
     }
 }

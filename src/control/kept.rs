@@ -71,6 +71,12 @@ pub struct KeptVerdict {
     pub since: u64,
     /// What each checker of this server had come to.
     pub own: BTreeMap<Id, bool>,
+    /// Other checkers had a part in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
+    /// Since when no checker knew any more; none: one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<u64>,
     /// What was asked then; the verdict says nothing about anything else.
     pub asks: String,
 }
@@ -85,10 +91,11 @@ impl Kept {
         if said + of.len() + reason.len() + ENTRY > SAID_MAX { Err(Refused::Full) } else { Ok(()) }
     }
 
-    /// Without what is too old to be believed. A clock that was set back makes nothing older.
+    /// Without what checkers knew too long ago: the verdicts stand, and are stale. A clock that was set back makes
+    /// nothing older.
     pub(super) fn still_young(mut self, now: Moment) -> Kept {
         if now.since(Moment(self.saved)) > VERDICT_AGE_MAX {
-            self.verdicts.clear();
+            self.verdicts.values_mut().for_each(|kept| kept.own.clear());
         }
         self
     }

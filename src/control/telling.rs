@@ -2,9 +2,11 @@
 
 use std::ops::Bound;
 
-use super::{Control, TEXT_MAX};
+use super::{Control, MetricState, TEXT_MAX, Watched};
+use crate::health::alarm::Read;
+use crate::health::verdicts::Reason;
 use crate::model::Id;
-use crate::model::health_check::Kind;
+use crate::model::health_check::{Follows, HealthCheck, InsufficientData, Kind};
 
 /// What one checker has come to of one check, before `inverted` is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,33 +51,76 @@ impl Control {
             return if forced.reason.is_empty() { "forced".to_string() } else { format!("forced: {}", forced.reason) };
         }
         let Some(watched) = self.watched.get(id) else { return verdict.reason.to_string() };
-        match &watched.check.kind {
-            Kind::Endpoint(_) => {
-                let (healthy, of) = watched.tracker.votes();
-                let said = watched.reported;
-                // The newest result of somebody who says what the verdict says.
-                let own = watched.tracker.own().iter().filter(|own| own.came_to() == said);
-                let newest = own.filter_map(|own| Some((own.streak()?.1, own.last()?))).max_by_key(|(_, last)| last.at);
-                match newest {
-                    Some((_, last)) if of > 1 => {
-                        format!("{healthy} of {of} checkers say healthy; {}", last.outcome)
-                    }
-                    _ if of > 1 => format!("{healthy} of {of} checkers say healthy"),
-                    Some((streak, last)) => format!("{streak} in a row: {}", last.outcome),
-                    None if of == 1 => "as another checker says".to_string(),
-                    None => verdict.reason.to_string(),
-                }
-            }
-            Kind::Metric(_) => match (self.kept.metrics.get(id), watched.alarm.last()) {
-                (Some(metered), Some(last)) => format!("{}: {}", metered.state, last.reading),
-                (Some(metered), None) => format!("the alarm is {}", metered.state),
+        let why = match (&verdict.reason, &watched.check.kind) {
+            (Reason::Reported, Kind::Endpoint(_)) => why_an_endpoint(watched),
+            (Reason::Reported, Kind::Metric(_)) => match (self.kept.metrics.get(id), watched.alarm.last()) {
+                (Some(metered), last) => why_a_metric(metered.state, last, verdict.healthy != watched.check.inverted),
                 (None, _) => verdict.reason.to_string(),
             },
-            Kind::Switch { .. } => match self.kept.switches.get(id) {
+            (Reason::Reported, Kind::Switch { .. }) => match self.kept.switches.get(id) {
                 Some(switch) => format!("switched {}", if switch.on { "on" } else { "off" }),
                 None => verdict.reason.to_string(),
             },
-            Kind::Calculated { .. } => verdict.reason.to_string(),
-        }
+            (reason, _) => return self.rests_on(&watched.check, reason),
+        };
+        format!("{why}{}", inverted(&watched.check))
+    }
+
+    /// What a verdict rests on, where no result says so.
+    pub fn rests_on(&self, check: &HealthCheck, reason: &Reason) -> String {
+        let words = match (reason, &check.kind) {
+            (Reason::Forced | Reason::Stale { .. }, _) => return reason.to_string(),
+            (Reason::Initial, Kind::Switch { .. }) => "not switched yet".to_string(),
+            (Reason::Initial, Kind::Metric(metric)) => {
+                let state = match &metric.follows {
+                    Follows::Alarm { .. } => "nobody has said yet how the alarm stands",
+                    Follows::Query(_) if !self.settings.probes => "this server does not ask Prometheus",
+                    Follows::Query(_) => "not checked yet",
+                };
+                let healthy = metric.insufficient_data != InsufficientData::Unhealthy;
+                format!("{state}, which counts as {}", if healthy { "healthy" } else { "unhealthy" })
+            }
+            (Reason::Initial, Kind::Endpoint(_)) if !self.settings.probes => "this server does not probe".to_string(),
+            (reason, _) => reason.to_string(),
+        };
+        format!("{words}{}", inverted(check))
+    }
+}
+
+fn inverted(check: &HealthCheck) -> &'static str {
+    if check.inverted { ", and the check is inverted" } else { "" }
+}
+
+/// What the checkers of an endpoint say. A result is named only where it says what the checkers come to: the newest one
+/// may be on its way to say otherwise.
+fn why_an_endpoint(watched: &Watched) -> String {
+    let ((healthy, of), said) = (watched.tracker.votes(), watched.reported);
+    let own = watched.tracker.own().iter().filter(|own| own.came_to() == said);
+    let agreeing = own.filter_map(|own| Some((own.streak()?, own.last()?)));
+    let newest = agreeing.filter(|((healthy, _), _)| Some(*healthy) == said).max_by_key(|(_, last)| last.at);
+    match newest {
+        Some((_, last)) if of > 1 => format!("{healthy} of {of} checkers say healthy; {}", last.outcome),
+        _ if of > 1 => format!("{healthy} of {of} checkers say healthy"),
+        Some(((_, streak), last)) => format!("{streak} in a row: {}", last.outcome),
+        None if watched.tracker.heard().is_empty() => "as probes found before".to_string(),
+        None => "as another checker says".to_string(),
+    }
+}
+
+/// What an alarm says, and the reading, where that agrees.
+fn why_a_metric(state: MetricState, last: Option<&Read>, healthy: bool) -> String {
+    let agrees = |read: &&Read| match state {
+        MetricState::Ok => read.breached == Some(false),
+        MetricState::Alarm => read.breached != Some(false),
+        MetricState::InsufficientData => true,
+    };
+    let counts = match (state, healthy) {
+        (MetricState::InsufficientData, true) => ", which counts as healthy",
+        (MetricState::InsufficientData, false) => ", which counts as unhealthy",
+        _ => "",
+    };
+    match last.filter(agrees) {
+        Some(last) => format!("{state}{counts}: {}", last.reading),
+        None => format!("the alarm is {state}{counts}"),
     }
 }

@@ -2,10 +2,13 @@
 
 mod checkers;
 mod metrics;
+mod no_probes;
+mod stale;
 
 use super::*;
 use crate::health::finding::{Failure, Finding, Latency};
-use crate::model::health_check::{Endpoint, Protocol};
+use crate::health::verdicts::Reason;
+use crate::model::health_check::{Endpoint, InsufficientData, Protocol};
 use crate::problem::At;
 
 fn endpoint(interval: u32) -> Kind {
@@ -57,7 +60,7 @@ fn run(control: &mut Control, healthy: bool, end: Moment) -> Vec<(Moment, Vec<Tu
                     control.handle(event, now.after(Duration::from_millis(1))).unwrap();
                 }
                 Effect::Publish { turned, .. } => published.push((now, turned)),
-                Effect::Save(_) | Effect::Query { .. } | Effect::Report(_) => {}
+                Effect::Save(_) | Effect::Query { .. } | Effect::Report(_) | Effect::Stale(_) => {}
             }
         }
     }
@@ -83,7 +86,9 @@ fn a_check_turns_at_its_threshold_and_says_why() {
 
 #[test]
 fn only_what_is_otherwise_than_it_was_told_has_turned() {
-    let moved = (Id::from("a"), HealthCheck { kind: endpoint(30), ..check("a", endpoint(10)).1 });
+    let Kind::Endpoint(mut elsewhere) = endpoint(10) else { panic!() };
+    elsewhere.port = 81;
+    let moved = check("a", Kind::Endpoint(elsewhere));
     // Gone, and asking something new, of which nothing is known: neither was told to be unhealthy.
     for after in [shared([]), shared([moved])] {
         let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
@@ -136,7 +141,7 @@ fn probes_for_which_there_is_no_room_come_next_and_tell_how_late_they_are() {
     }
     let probe = |effect: &Effect| match effect {
         Effect::Probe { check, number, .. } => Some((check.id.clone(), *number)),
-        Effect::Save(_) | Effect::Publish { .. } | Effect::Query { .. } | Effect::Report(_) => None,
+        Effect::Save(_) | Effect::Publish { .. } | Effect::Query { .. } | Effect::Report(_) | Effect::Stale(_) => None,
     };
     let asked: Vec<_> = effects.iter().filter_map(probe).collect();
     assert_eq!((asked.len(), control.under_way()), (PROBES_MAX, PROBES_MAX));
@@ -197,7 +202,7 @@ fn a_check_that_goes_or_comes_unwell_turns_what_names_it() {
     assert_eq!(turned(&mut control, both(), 61_000), [""; 0], "it is new, and healthy as it was");
     let (id, new) = check("c", endpoint(10));
     let inverted = || shared([check("b", endpoint(10)), (id.clone(), HealthCheck { inverted: true, ..new.clone() })]);
-    assert_eq!(turned(&mut control, inverted(), 62_000), ["c false: not checked yet"]);
+    assert_eq!(turned(&mut control, inverted(), 62_000), ["c false: not checked yet, and the check is inverted"]);
     // What nobody was told has not turned.
     let mut control = begin(both(), Kept::default(), Moment(0));
     let said = Event::Observed { id: "a".into(), checker: "paris".into(), healthy: false, reason: "".into() };
@@ -237,13 +242,15 @@ fn what_a_checker_comes_to_is_told_at_once_and_can_be_told_again() {
 }
 
 #[test]
-fn young_verdicts_return_and_old_ones_do_not() {
+fn young_verdicts_return_and_old_ones_are_stale() {
     let checks = shared([check("a", endpoint(10))]);
     let mut control = begin(checks.clone(), Kept::default(), Moment(0));
     run(&mut control, false, Moment(60_000));
     let kept = control.kept(Moment(60_000));
-    for (later, healthy) in [(600_000, false), (601_000, true)] {
-        assert_eq!(begin(checks.clone(), kept.clone(), Moment(60_000 + later)).verdicts().healthy("a"), healthy);
+    for (later, reason) in [(600_000, Reason::Reported), (601_000, Reason::Stale { since: Moment(60_000) })] {
+        let control = begin(checks.clone(), kept.clone(), Moment(60_000 + later));
+        let verdict = control.verdicts().get("a").unwrap();
+        assert_eq!((verdict.healthy, &verdict.reason), (false, &reason));
     }
     // Since when it holds returns, too, of a check that turned back long ago as of one that is down.
     let mut control = begin(checks.clone(), kept.clone(), Moment(61_000));
@@ -372,27 +379,6 @@ fn a_reload_keeps_what_is_known_of_unchanged_checks() {
         "c was unhealthy, and counts as healthy now that it is gone"
     );
     assert_eq!(control.watched()["a"].tracker.own()[0].history().count(), history, "its history goes on");
-}
-
-#[test]
-fn what_nobody_says_any_more_is_forgotten() {
-    let mut control = begin(shared([check("a", endpoint(10))]), Kept::default(), Moment(0));
-    let event = Event::Observed { id: "a".into(), checker: "paris".into(), healthy: false, reason: "".into() };
-    control.handle(event, Moment(0)).unwrap();
-    assert!(!control.verdicts().healthy("a"));
-    // Its own probes come to nothing: no two results in a row are equal.
-    let mut healthy = false;
-    while control.next() <= Moment(60_000) {
-        let now = control.next();
-        for effect in control.handle(Event::Tick, now).unwrap() {
-            if let Effect::Probe { check, number, .. } = effect {
-                healthy = !healthy;
-                let event = Event::Probed { id: check.id.clone(), number, outcome: outcome(healthy) };
-                control.handle(event, now).unwrap();
-            }
-        }
-    }
-    assert!(control.verdicts().healthy("a"), "a check that nobody has judged is healthy");
 }
 
 /// route53.md 3.5.

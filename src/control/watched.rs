@@ -22,6 +22,10 @@ pub struct Watched {
     pub(super) beats: Vec<Beat>,
     /// What `verdicts` were told last.
     pub(super) reported: Option<bool>,
+    /// Since when no checker has known better than that.
+    pub(super) stale: Option<Moment>,
+    /// Other checkers had a part in what was told.
+    pub(super) told: bool,
     /// There is a time at which what was heard of it is looked at again.
     pub(super) expires: bool,
 }
@@ -54,6 +58,8 @@ impl Watched {
             alarm: Alarm::default(),
             beats: vec![Beat::default(); beats],
             reported: None,
+            stale: None,
+            told: false,
             expires: false,
         }
     }
@@ -61,7 +67,7 @@ impl Watched {
     /// When this checker of this server asks next.
     pub fn next(&self, checker: usize) -> Next {
         match self.beats.get(checker) {
-            _ if interval(&self.check).is_none() => Next::Never,
+            _ if self.check.disabled => Next::Never,
             None => Next::Never,
             Some(Beat { asking: Some(_), .. }) => Next::Now,
             Some(Beat { next, .. }) => next.map_or(Next::Never, Next::At),
@@ -77,6 +83,13 @@ impl Watched {
             Next::Never => Moment(u64::MAX),
         })
         .unwrap_or(Next::Never)
+    }
+
+    /// Whether this check asks the endpoint the same.
+    pub(super) fn asks_the_same(&self, check: &HealthCheck) -> bool {
+        matches!(self.check.kind, Kind::Endpoint(_))
+            && matches!(check.kind, Kind::Endpoint(_))
+            && self.check.asks() == check.asks()
     }
 
     pub(super) fn under_way(&self) -> usize {
@@ -118,10 +131,10 @@ impl Beat {
     }
 }
 
-/// How often a check is asked; none: it is not. A disabled check is not asked (3.3.17).
-pub(super) fn interval(check: &HealthCheck) -> Option<Duration> {
+/// How often a check is asked; none: it is not. A disabled check is not asked (3.3.17), and without `probes` none is.
+pub(super) fn interval(check: &HealthCheck, probes: bool) -> Option<Duration> {
     let seconds = match &check.kind {
-        _ if check.disabled => return None,
+        _ if check.disabled || !probes => return None,
         Kind::Endpoint(endpoint) => endpoint.request_interval,
         Kind::Metric(Metric { follows: Follows::Query(query), .. }) => query.period,
         Kind::Metric(_) | Kind::Calculated { .. } | Kind::Switch { .. } => return None,

@@ -6,7 +6,10 @@
 //! | disabled                     | healthy; inverted: unhealthy                                   |
 //! | calculated                   | healthy while `threshold` children are; inverted: turned round |
 //! | any other, reported on       | the last report; inverted: turned round                        |
-//! | any other, not reported on   | healthy; inverted: unhealthy                                   |
+//! | any other, not reported on   | its initial state; inverted: turned round                      |
+//!
+//! The initial state is healthy. That of a metric is what its `InsufficientDataHealthStatus` says (3.5). A report stands
+//! until the next one: if no checker knows the state any more, the report is stale, and still decides.
 //!
 //! A child that nobody defines counts as healthy.
 
@@ -15,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::Id;
-use crate::model::health_check::{HealthCheck, Kind};
+use crate::model::health_check::{HealthCheck, InsufficientData, Kind, Metric};
 use crate::moment::Moment;
 use crate::problem::nearest;
 
@@ -36,6 +39,10 @@ pub enum Reason {
     /// Nothing is known of the endpoint yet.
     Initial,
     Reported,
+    /// No checker has known the state since then; the last report stands.
+    Stale {
+        since: Moment,
+    },
     /// So many children are healthy, and so many must be.
     Children {
         healthy: u32,
@@ -51,6 +58,9 @@ impl fmt::Display for Reason {
             Reason::Disabled => f.write_str("disabled"),
             Reason::Initial => f.write_str("not checked yet"),
             Reason::Reported => f.write_str("checked"),
+            Reason::Stale { since } => {
+                write!(f, "stale since {since}: no checker knows the state any more, so the last verdict stands")
+            }
             Reason::Children { healthy, threshold, of } => {
                 write!(f, "{healthy} of {of} children healthy, {threshold} needed")
             }
@@ -98,6 +108,8 @@ struct Check {
     id: Id,
     inverted: bool,
     disabled: bool,
+    /// The state while nothing is reported, before `inverted` is applied.
+    initial: bool,
     rule: Rule,
     /// The checks that count this one.
     parents: Vec<usize>,
@@ -107,6 +119,8 @@ struct Check {
 #[derive(Clone, Debug)]
 struct Standing {
     reported: Option<bool>,
+    /// Since when no checker has known better than the report; none while one does.
+    stale: Option<Moment>,
     forced: Option<bool>,
     verdict: Verdict,
 }
@@ -147,12 +161,13 @@ impl Verdicts {
             })
             .collect();
         let checks = order.iter().zip(rules).zip(parents).map(|((check, rule), parents)| {
-            let HealthCheck { id, inverted, disabled, .. } = *check;
-            Check { id: id.clone(), inverted: *inverted, disabled: *disabled, rule, parents }
+            let HealthCheck { id, inverted, disabled, kind, .. } = *check;
+            let initial = initial(kind);
+            Check { id: id.clone(), inverted: *inverted, disabled: *disabled, initial, rule, parents }
         });
         let plan = Plan { checks: checks.collect(), by_id };
         let verdict = Verdict { healthy: true, since: Moment::START, forced: false, reason: Reason::Initial };
-        let standings = vec![Standing { reported: None, forced: None, verdict }; plan.checks.len()];
+        let standings = vec![Standing { reported: None, stale: None, forced: None, verdict }; plan.checks.len()];
         let mut verdicts = Verdicts { plan: Arc::new(plan), standings };
         for at in 0..verdicts.standings.len() {
             verdicts.standings[at].verdict = verdicts.judge(at, Moment::START);
@@ -182,8 +197,16 @@ impl Verdicts {
     /// Returns the checks whose verdict turned.
     pub fn report(&mut self, id: &str, healthy: bool, now: Moment) -> Result<Vec<Id>, UnknownCheck> {
         let at = self.index(id)?;
-        self.standings[at].reported = Some(healthy);
+        (self.standings[at].reported, self.standings[at].stale) = (Some(healthy), None);
         Ok(self.settle(at..at + 1, now))
+    }
+
+    /// No checker knows the state any more, since then. The last report stands, so that no verdict turns.
+    pub fn stale(&mut self, id: &str, since: Moment) -> Result<(), UnknownCheck> {
+        let at = self.index(id)?;
+        self.standings[at].stale = Some(since);
+        self.settle(at..at + 1, since);
+        Ok(())
     }
 
     /// A verdict that was there before this server began has been so since then.
@@ -193,11 +216,11 @@ impl Verdicts {
         }
     }
 
-    /// Takes back what was reported of a check: nobody knows any more, or it asks something else from now on.
+    /// Takes back what was reported of a check, which asks something else from now on.
     /// Returns the checks whose verdict turned.
     pub fn forget(&mut self, id: &str, now: Moment) -> Result<Vec<Id>, UnknownCheck> {
         let at = self.index(id)?;
-        self.standings[at].reported = None;
+        (self.standings[at].reported, self.standings[at].stale) = (None, None);
         Ok(self.settle(at..at + 1, now))
     }
 
@@ -213,6 +236,17 @@ impl Verdicts {
     /// By id.
     pub fn iter(&self) -> impl Iterator<Item = (&Id, &Verdict)> {
         self.plan.by_id.iter().map(|(id, &at)| (id, &self.standings[at].verdict))
+    }
+
+    /// The checks whose verdict has become stale since `before`, and those whose verdict is not stale any more.
+    pub fn stale_since(&self, before: &Verdicts) -> Vec<&Id> {
+        let same = Arc::ptr_eq(&self.plan, &before.plan);
+        let here = self.ids().zip(&self.standings).enumerate();
+        let differing = here.filter(|(at, (id, now))| {
+            let before = if same { before.standings.get(*at) } else { before.find(id) };
+            now.is_stale() != before.is_some_and(Standing::is_stale)
+        });
+        differing.map(|(_, (id, _))| id).collect()
     }
 
     /// The checks whose verdict is not what it was `before`. None where that was about other checks.
@@ -265,8 +299,11 @@ impl Verdicts {
             (_, Some(healthy), _) => (healthy, Reason::Forced),
             (_, None, true) => (!check.inverted, Reason::Disabled),
             (Rule::Reports, None, false) => match standing.reported {
-                Some(healthy) => (healthy != check.inverted, Reason::Reported),
-                None => (!check.inverted, Reason::Initial),
+                Some(healthy) => {
+                    let reason = standing.stale.map_or(Reason::Reported, |since| Reason::Stale { since });
+                    (healthy != check.inverted, reason)
+                }
+                None => (check.initial != check.inverted, Reason::Initial),
             },
             (Rule::Children { known, unknown, threshold }, None, false) => {
                 let known_healthy = known.iter().filter(|&&child| self.standings[child].verdict.healthy).count();
@@ -277,6 +314,17 @@ impl Verdicts {
         let since = if healthy == standing.verdict.healthy { standing.verdict.since } else { now };
         Verdict { healthy, since, forced: standing.forced.is_some(), reason }
     }
+}
+
+impl Standing {
+    fn is_stale(&self) -> bool {
+        matches!(self.verdict.reason, Reason::Stale { .. })
+    }
+}
+
+/// The state of a check while nothing is known of it, before `inverted` is applied (3.3.16, 3.5).
+fn initial(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Metric(Metric { insufficient_data: InsufficientData::Unhealthy, .. }))
 }
 
 /// The checks, each behind the children it counts; those in circles last.

@@ -333,13 +333,21 @@ pub(super) struct Reply {
     status: StatusCode,
     content_type: &'static str,
     header: Option<(hyper::header::HeaderName, String)>,
-    body: Vec<u8>,
-    /// The body is this value, once it is known whether that is kept.
-    saving: Option<Box<(Saving, serde_json::Value)>>,
-    /// The reply to this comes instead.
-    question: Option<Question>,
+    body: Bytes,
+    /// What the body is yet to become.
+    later: Option<Box<Later>>,
     /// The connection ends with it.
     close: bool,
+}
+
+/// A body that is not there at once.
+pub(super) enum Later {
+    /// This value, once it is known whether it is kept.
+    Kept(Saving, serde_json::Value),
+    /// The view of all health checks, once it is written.
+    List(Arc<Health>),
+    /// The reply to this comes instead.
+    Asked(Question),
 }
 
 impl Reply {
@@ -348,24 +356,27 @@ impl Reply {
     }
 
     fn body(content_type: &'static str, body: Vec<u8>) -> Reply {
-        let (status, header, saving, question, close) = (StatusCode::OK, None, None, None, false);
-        Reply { status, content_type, header, body, saving, question, close }
+        Reply { status: StatusCode::OK, content_type, header: None, body: body.into(), later: None, close: false }
+    }
+
+    fn later(later: Later) -> Reply {
+        Reply { later: Some(Box::new(later)), ..Reply::json(&serde_json::Value::Null) }
     }
 
     fn asks(question: impl FnOnce(&dyn Fn() -> bool) -> Reply + Send + 'static) -> Reply {
-        Reply { question: Some(Box::new(question)), ..Reply::json(&serde_json::Value::Null) }
+        Reply::later(Later::Asked(Box::new(question)))
     }
 
-    /// Waits until what it tells of is kept, or can't be, and until its question is answered.
-    async fn settled(self, questions: &Questions) -> Reply {
-        match (self.saving, self.question) {
-            (Some(saving), _) => {
-                let (saving, mut value) = *saving;
+    /// Waits until what it tells of is kept or can't be, until it is written, or until its question is answered.
+    async fn settled(mut self, questions: &Questions) -> Reply {
+        match self.later.take().map(|later| *later) {
+            None => self,
+            Some(Later::List(health)) => Reply { body: view::list(&health).await, ..self },
+            Some(Later::Asked(question)) => questions.ask(question).await,
+            Some(Later::Kept(saving, mut value)) => {
                 value["kept"] = saving.kept().await.into();
                 Reply::json(&value)
             }
-            (None, Some(question)) => questions.ask(question).await,
-            (saving, question) => Reply { saving, question, ..self },
         }
     }
 
@@ -379,7 +390,7 @@ impl Reply {
     }
 
     fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));

@@ -203,6 +203,9 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             tokio::spawn(certificate::keep(doors.certificate.clone(), recertify.clone()));
         }
         tokio::spawn(health.clone().run());
+        if !running.config.health.control.probes {
+            log_probes(&running.config);
+        }
         health.report_to(receivers);
         if let Some((ports, token)) = admin_port {
             let (health, loads, reload) = (health.clone(), running.loads.clone(), reload.clone());
@@ -278,6 +281,17 @@ fn open_state(plan: &Plan) -> Option<State> {
             tracing::warn!(%error, "nothing can be kept in the state folder {folder}; serving without");
             None
         }
+    }
+}
+
+/// Whether this server asks anything.
+fn log_probes(config: &Config) {
+    match config.health.control.probes {
+        true => tracing::info!("this server probes endpoints and asks Prometheus"),
+        false => tracing::info!(
+            "this server does not probe (probes = false): forced states and observations of other checkers count, \
+             other health checks stand as their initial state"
+        ),
     }
 }
 
@@ -609,6 +623,9 @@ impl Control {
                         Effect::AtLoad => _ = self.changed.insert(name),
                         Effect::AtStart => tracing::warn!("{name} takes effect at the next start"),
                     }
+                }
+                if config.health.control.probes != self.config.health.control.probes {
+                    log_probes(&config);
                 }
                 if config.health != self.config.health {
                     health.configure(config.health.control.clone(), prober);

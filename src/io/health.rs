@@ -17,7 +17,8 @@ use super::live::Served;
 use super::probe::{Awake, Prober};
 use super::report::{Receiver, Reports};
 use super::state::{FILE_MAX, HEALTH_FILE, State};
-use crate::control::{Control, Effect, Event, Kept, Observation, Refused, Settings, Turn};
+use super::together::Together;
+use crate::control::{Control, Effect, Event, Kept, Observation, Refused, Settings, Stale, Turn};
 use crate::model::Id;
 use crate::model::health_check::{Follows, HealthCheck, Kind, Metric};
 use crate::moment::Moment;
@@ -26,6 +27,9 @@ use crate::snapshot::Snapshot;
 /// Names in one log line; more are counted.
 const LOGGED_NAMES_MAX: usize = 10;
 
+/// Checks that become stale together and have a log line each; more are counted in one.
+const LOGGED_STALE_MAX: usize = 20;
+
 /// The health of a running server.
 pub struct Health {
     inside: Mutex<Inside>,
@@ -33,6 +37,8 @@ pub struct Health {
     prober: ArcSwap<Prober>,
     awake: Arc<Awake>,
     reports: Reports,
+    /// The view of all checks.
+    pub list: Together,
     clock: Clock,
     /// Milliseconds since 1970 when `clock` began: moments of health are of that kind, so that they outlive a process.
     epoch: u64,
@@ -74,6 +80,7 @@ impl Health {
             prober: ArcSwap::from_pointee(prober.heeding(awake.clone())),
             awake,
             reports: Reports::default(),
+            list: Together::default(),
             clock,
             epoch,
             changed: Notify::new(),
@@ -109,27 +116,27 @@ impl Health {
     pub fn handle(self: &Arc<Self>, event: Event) -> Result<Saving, Refused> {
         let mut inside = self.lock();
         let effects = inside.control.handle(event, self.now())?;
-        let (saving, turns) = self.carry_out(&mut inside, effects, None);
+        let (saving, lines) = self.carry_out(&mut inside, effects, None);
         drop(inside);
         self.changed.notify_one();
-        turns.iter().for_each(Turns::log);
+        lines.iter().for_each(Lines::log);
         Ok(saving)
     }
 
     /// Takes what other checkers have come to. Returns why not, for those of which nothing is taken.
     pub fn observe(self: &Arc<Self>, observations: Vec<Observation>) -> Vec<(Id, Refused)> {
-        let (mut refused, mut turns) = (Vec::new(), Vec::new());
+        let (mut refused, mut lines) = (Vec::new(), Vec::new());
         let mut inside = self.lock();
         for Observation { id, checker, healthy, reason } in observations {
             let event = Event::Observed { id: id.clone(), checker, healthy, reason };
             match inside.control.handle(event, self.now()) {
-                Ok(effects) => turns.extend(self.carry_out(&mut inside, effects, None).1),
+                Ok(effects) => lines.extend(self.carry_out(&mut inside, effects, None).1),
                 Err(why) => refused.push((id, why)),
             }
         }
         drop(inside);
         self.changed.notify_one();
-        turns.iter().for_each(Turns::log);
+        lines.iter().for_each(Lines::log);
         refused
     }
 
@@ -153,13 +160,13 @@ impl Health {
             self.served.store(Arc::new(loaded.with_verdicts(served.verdicts.clone())));
             return;
         }
-        let mut turns = Vec::new();
+        let mut lines = Vec::new();
         if let Ok(effects) = inside.control.handle(Event::Reloaded(loaded.shared.clone()), self.now()) {
-            turns = self.carry_out(&mut inside, effects, Some(loaded)).1;
+            lines = self.carry_out(&mut inside, effects, Some(loaded)).1;
         }
         drop(inside);
         self.changed.notify_one();
-        turns.iter().for_each(Turns::log);
+        lines.iter().for_each(Lines::log);
     }
 
     /// Others are told from now on what this server's checkers come to, and nobody else is.
@@ -208,9 +215,9 @@ impl Health {
         inside: &mut Inside,
         effects: Vec<Effect>,
         mut loaded: Option<&Arc<Snapshot>>,
-    ) -> (Saving, Vec<Turns>) {
+    ) -> (Saving, Vec<Lines>) {
         let mut saving = Saving::Known(inside.keeper.is_some());
-        let mut turns = Vec::new();
+        let mut lines = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Save(what) => {
@@ -225,13 +232,13 @@ impl Health {
                         let before = (!turned.is_empty()).then(|| loaded.with_verdicts(before));
                         let after = Arc::new(loaded.with_verdicts(verdicts));
                         self.served.store(after.clone());
-                        turns.extend(before.map(|before| Turns { turned, before: Arc::new(before), after }));
+                        lines.extend(before.map(|before| Lines::Turns { turned, before: Arc::new(before), after }));
                     }
                     None => {
                         // Cookie secrets may be rotated at this moment: neither change loses the other.
                         let before = self.served.rcu(|snapshot| snapshot.with_verdicts(verdicts.clone()));
                         if !turned.is_empty() {
-                            turns.push(Turns { turned, before, after: self.served.load_full() });
+                            lines.push(Lines::Turns { turned, before, after: self.served.load_full() });
                         }
                     }
                 },
@@ -247,6 +254,7 @@ impl Health {
                     });
                 }
                 Effect::Report(observation) => self.reports.tell(&observation),
+                Effect::Stale(stale) => lines.push(Lines::Stale(stale)),
                 Effect::Query { check, number } => {
                     let (health, prober) = (self.clone(), self.prober.load_full());
                     self.runtime.spawn(async move {
@@ -257,7 +265,7 @@ impl Health {
                 }
             }
         }
-        (saving, turns)
+        (saving, lines)
     }
 }
 
@@ -283,22 +291,61 @@ fn write(state: &State, kept: &Kept) -> io::Result<()> {
     state.write(HEALTH_FILE, &bytes)
 }
 
-/// Verdicts that turned together, and what was served before and after.
-struct Turns {
-    turned: Vec<Turn>,
-    before: Arc<Snapshot>,
-    after: Arc<Snapshot>,
+/// What is to be logged once no lock is held.
+enum Lines {
+    /// Verdicts that turned together, and what was served before and after.
+    Turns {
+        turned: Vec<Turn>,
+        before: Arc<Snapshot>,
+        after: Arc<Snapshot>,
+    },
+    Stale(Vec<Stale>),
 }
 
-impl Turns {
-    /// One line for each.
+impl Lines {
     fn log(&self) {
-        for (turn, line) in self.turned.iter().zip(lines(&self.turned, &self.before, &self.after)) {
-            match turn.healthy {
-                true => tracing::info!("{line}"),
-                false => tracing::warn!("{line}"),
-            }
+        match self {
+            Lines::Turns { turned, before, after } => log_turns(turned, before, after),
+            Lines::Stale(stale) => log_stale(stale),
         }
+    }
+}
+
+/// One line for each.
+fn log_turns(turned: &[Turn], before: &Snapshot, after: &Snapshot) {
+    for (turn, line) in turned.iter().zip(lines(turned, before, after)) {
+        match turn.healthy {
+            true => tracing::info!("{line}"),
+            false => tracing::warn!("{line}"),
+        }
+    }
+}
+
+/// One line for each check that no checker knows any more, and for each that one knows again.
+fn log_stale(stale: &[Stale]) {
+    for line in stale.iter().take(LOGGED_STALE_MAX) {
+        match line.since {
+            Some(_) => tracing::warn!("{}", stale_line(line)),
+            None => tracing::info!("{}", stale_line(line)),
+        }
+    }
+    let (begin, end) = stale.iter().skip(LOGGED_STALE_MAX).partition::<Vec<_>, _>(|one| one.since.is_some());
+    if !begin.is_empty() {
+        tracing::warn!("{} more health checks are stale; fingerpost health lists them", begin.len());
+    }
+    if !end.is_empty() {
+        tracing::info!("{} more health checks are not stale any more", end.len());
+    }
+}
+
+fn stale_line(Stale { id, healthy, since, why }: &Stale) -> String {
+    let state = if *healthy { "healthy" } else { "unhealthy" };
+    match since {
+        Some(since) => format!(
+            "health check {id} is {state}, stale since {since}: no checker knows the state any more, so the last \
+             verdict stands"
+        ),
+        None => format!("health check {id} is not stale any more: {state} ({})", why.trim_end_matches('.')),
     }
 }
 

@@ -35,6 +35,7 @@ pub mod state;
 pub mod sys;
 pub mod tcp;
 pub mod terminal;
+pub mod together;
 pub mod turns;
 pub mod udp;
 pub mod upstream;

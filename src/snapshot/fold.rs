@@ -46,7 +46,7 @@ pub struct Healthy {
 struct Roots {
     /// The checks that records go by, numbered: a flip then looks up no names but those of checks that turned.
     numbers: HashMap<Id, u32>,
-    /// The groups that have a record which goes by the check of a number.
+    /// The groups that have a record which goes by the check of a number, each once.
     by_check: Vec<Vec<u32>>,
     /// What each record's health rests on, group after group.
     members: Vec<Rests>,
@@ -97,7 +97,9 @@ impl Healthy {
                     })
                 });
                 roots.members.push(Rests::on(check, member.followed().is_some()));
-                if let Some(groups) = roots.by_check.get_mut(check as usize) {
+                if let Some(groups) = roots.by_check.get_mut(check as usize)
+                    && groups.last() != Some(&number)
+                {
                     groups.push(number);
                 }
             }
@@ -152,6 +154,12 @@ impl Healthy {
     pub fn get(&self, group: usize) -> MemberSet {
         let (chunk, place) = place_of(group);
         self.chunks[chunk][place]
+    }
+
+    /// The groups that have a record which goes by this check, in their order.
+    pub fn going_by(&self, check: &str) -> &[u32] {
+        let number = self.roots.numbers.get(check);
+        number.and_then(|&number| self.roots.by_check.get(number as usize)).map_or(&[], Vec::as_slice)
     }
 
     /// The groups whose healthy members may be others than in `before`, a fold of the same zones.

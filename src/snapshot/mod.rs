@@ -197,21 +197,20 @@ impl Snapshot {
         })
     }
 
-    /// The groups in which a record goes by one of these health checks, with their names and healthy members.
-    pub fn checked_groups<'s>(
+    /// How many groups go by this check, and of the first `most` of them the name, the group and its healthy members.
+    pub fn groups_going_by<'s>(
         &'s self,
-        is_one: impl Fn(&str) -> bool + 's,
-    ) -> impl Iterator<Item = (Shown<'s>, &'s group::Group, MemberSet)> {
-        let groups = self.zones.steered().iter().flat_map(move |&zone| {
+        check: &str,
+        most: usize,
+    ) -> (usize, impl Iterator<Item = (Shown<'s>, &'s group::Group, MemberSet)>) {
+        let groups = self.healthy.going_by(check);
+        let first = &groups[..most.min(groups.len())];
+        let shown = first.iter().zip(self.zones.zones_of(first)).map(|(&number, (zone, group))| {
             let image = self.image(zone);
-            (0..).zip(image.groups.iter()).map(move |(number, group)| (zone, image, number, group))
+            let group = &image.groups[group as usize];
+            (Shown(image.node(group.node).name), group, self.healthy.get(number as usize))
         });
-        groups.filter_map(move |(zone, image, number, group)| {
-            let mut checks = group.members.iter().filter_map(|member| member.health_check.as_deref());
-            checks.any(&is_one).then_some(())?;
-            let healthy = self.healthy.get(self.zones.group(zone, number));
-            Some((Shown(image.node(group.node).name), group, healthy))
-        })
+        (groups.len(), shown)
     }
 
     pub fn image(&self, zone: ZoneNumber) -> &ZoneImage {

@@ -27,6 +27,7 @@ mod limits;
 mod loads;
 mod message;
 mod names_in_data;
+mod no_probes;
 mod packets;
 mod random_zones;
 mod readme;

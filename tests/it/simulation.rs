@@ -20,7 +20,7 @@ use fingerpost::control::{
 };
 use fingerpost::dice::{Dice, Seeded};
 use fingerpost::health::finding::{Failure, Finding, Latency, Outcome};
-use fingerpost::health::verdicts::Verdicts;
+use fingerpost::health::verdicts::{Reason, Verdicts};
 use fingerpost::model::health_check::{HealthCheck, Kind};
 use fingerpost::model::{Id, Shared, ZoneData};
 use fingerpost::moment::Moment;
@@ -120,6 +120,7 @@ impl World {
                 Effect::Query { .. } => panic!("no metric here follows a query"),
                 Effect::Probe { check, number, due, .. } => self.ask(&check, number, due),
                 Effect::Report(observation) => self.report(&observation),
+                Effect::Stale(_) => {}
             }
         }
         if !dies && waits || self.dice.roll(4) == 0 {
@@ -355,8 +356,16 @@ impl World {
         let served = &self.snapshot.verdicts;
         assert_eq!(self.control.verdicts().iter().count(), self.expected.0.len(), "seed {seed}");
         for (at, ((id, verdict), (same, served))) in self.control.verdicts().iter().zip(served.iter()).enumerate() {
-            let expected = (self.expected.is_healthy(at, &self.told), self.told.forced.contains_key(id));
-            assert_eq!((verdict.healthy, verdict.forced), expected, "seed {seed}: {id} at {now}");
+            let stale = match verdict.reason {
+                Reason::Stale { since } => Some(since),
+                _ => None,
+            };
+            let expected = (
+                self.expected.is_healthy(at, &self.told),
+                self.told.forced.contains_key(id),
+                self.expected.0[at].stale(&self.told),
+            );
+            assert_eq!((verdict.healthy, verdict.forced, stale), expected, "seed {seed}: {id} at {now}");
             assert_eq!(id, same, "seed {seed}: another check is served at {now}");
             all_told &= verdict.healthy == served.healthy;
         }

@@ -33,6 +33,13 @@ pub fn list(list: &Value, width: Option<usize>) -> String {
     if forced > 0 {
         let _ = write!(out, ", {forced} forced");
     }
+    let stale = count(&|check| check["stale"] == true);
+    if stale > 0 {
+        let _ = write!(out, ", {stale} stale");
+    }
+    if list["probes"] == false {
+        out.push_str("; this server does not probe");
+    }
     let _ = write!(out, "; {}", time(&list["now"]));
     let mut out = cut(&out, width.unwrap_or(usize::MAX));
     out.push('\n');
@@ -152,12 +159,22 @@ pub fn one(check: &Value) -> String {
     line("", flags.join(", "));
     let since = time(&check["since"]);
     let since = if since == "-" { "since the start".to_string() } else { format!("since {since}") };
-    line("verdict", format!("{style}{verdict}{style:#} {since}: {}", because(check)));
+    // Since when it is stale stands in a line of its own.
+    let (verdict, why) = match check["stale"] == true {
+        true => {
+            (word(check).to_string(), "no checker knows the state any more, so the last verdict stands".to_string())
+        }
+        false => (verdict, because(check)),
+    };
+    line("verdict", format!("{style}{verdict}{style:#} {since}: {why}"));
     if let Some(of) = check["votes"]["of"].as_u64().filter(|&of| of > 1) {
         line("checkers", format!("{} of {of} say healthy", check["votes"]["healthy"]));
     }
     for child in items(&check["children"]) {
         line("child", format!("{} {}", text(&child["id"]), word(child)));
+    }
+    if check["stale"] == true {
+        line("stale", format!("since {}", time(&check["stale_since"])));
     }
     if check["next_probe"].is_string() {
         let interval = format!("every {} s", check["request_interval"]);
@@ -205,6 +222,9 @@ pub fn sentence(check: &Value) -> String {
             Some(until) => format!("{id} is {word}, forced until {until}"),
             None => format!("{id} is {word}, forced until it is set to auto"),
         };
+    }
+    if check["stale"] == true {
+        return format!("{id} is {word}, stale since {}", text(&check["stale_since"]));
     }
     match (check["switch"].as_bool(), check["metric"].as_str()) {
         (Some(on), _) => format!("{id} is {word}, switched {}", if on { "on" } else { "off" }),
@@ -282,12 +302,18 @@ fn checker_row(checker: &Value, check: &Value) -> Row {
 
 fn verdict(check: &Value) -> Cell {
     let forced = check["forced"].is_object();
-    let style = match (forced, check["healthy"] == true) {
+    let stale = check["stale"] == true;
+    let style = match (forced || stale, check["healthy"] == true) {
         (true, _) => FORCED,
         (false, true) => GOOD,
         (false, false) => BAD,
     };
-    Cell(format!("{}{}", word(check), if forced { ", forced" } else { "" }), style)
+    let mark = match (forced, stale) {
+        (true, _) => ", forced",
+        (false, true) => ", stale",
+        (false, false) => "",
+    };
+    Cell(format!("{}{mark}", word(check)), style)
 }
 
 /// What a verdict rests on.
@@ -302,6 +328,9 @@ fn because(check: &Value) -> String {
     }
     if check["disabled"] == true {
         return text(&check["rests_on"]);
+    }
+    if check["stale"] == true {
+        return format!("stale since {}: no checker knows the state any more", time(&check["stale_since"]));
     }
     match (check["last"]["reason"].as_str(), check["metric"].as_str(), check["switch"].as_bool()) {
         (Some(reason), Some(alarm), _) => format!("{}: {}", state(alarm), printable(reason)),
@@ -505,6 +534,23 @@ Orders in Dublin  healthy    03:59:00  3 ok      503 Service Unavailable
             let shown = plain(&list(&all, Some(width)));
             assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}: {shown}");
         }
+    }
+
+    #[test]
+    fn what_is_stale_says_since_when() {
+        let check = json!({ "id": "blue", "type": "HTTP", "asks": "http://127.0.0.1:80/", "healthy": false,
+            "since": "2026-11-21T03:59:00Z", "stale": true, "stale_since": "2026-11-21T04:00:50Z", "streak": 1,
+            "failure_threshold": 3, "last": { "healthy": true, "reason": "Success: fine", "total_ms": 1.0 },
+            "next_probe": null, "answers": [], "names_count": 0 });
+        let all = json!({ "now": "2026-11-21T04:02:00Z", "probes": false, "health_checks": [check] });
+        let expected = "\
+1 health check: 0 healthy, 1 unhealthy, 1 stale; this server does not probe; 2026-11-21 04:02:00
+CHECK  VERDICT           SINCE                STREAK     LATENCY  NEXT  WHY                                                                 ANSWERS NOW
+blue   unhealthy, stale  2026-11-21 03:59:00  1 of 3 ok  1.0 ms   -     stale since 2026-11-21 04:00:50: no checker knows the state any more
+";
+        assert_eq!(plain(&list(&all, None)), expected);
+        assert_eq!(sentence(&check), "blue is unhealthy, stale since 2026-11-21T04:00:50Z");
+        assert!(plain(&one(&check)).contains("\nstale     since 2026-11-21 04:00:50\n"), "{}", one(&check));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{Admin, Reply};
 use crate::control::{Histogram, LATENCY_BOUNDS};
 use crate::geo::Geography;
+use crate::health::verdicts::Reason;
 use crate::io::clock;
 use crate::io::doors::Doors;
 use crate::io::log;
@@ -14,7 +15,7 @@ use crate::io::report::Line;
 use crate::respond::counters::{Counter, Counters, NAMES, TRANSPORTS};
 
 pub fn reply(admin: &Admin) -> Reply {
-    let body = text(admin).into_bytes();
+    let body = text(admin).into();
     Reply { content_type: "text/plain; version=0.0.4", body, ..Reply::json(&serde_json::Value::Null) }
 }
 
@@ -189,13 +190,14 @@ fn doors(doors: &Doors, text: &mut Text) {
 }
 
 fn health(admin: &Admin, text: &mut Text) {
-    let (counts, healthy, unhealthy, forced, under_way) = admin.health.look(|control| {
+    let (counts, healthy, unhealthy, forced, stale, under_way) = admin.health.look(|control| {
         let verdicts = || control.verdicts().iter().map(|(_, verdict)| verdict);
         (
             control.counts().clone(),
             verdicts().filter(|verdict| verdict.healthy).count(),
             verdicts().filter(|verdict| !verdict.healthy).count(),
             verdicts().filter(|verdict| verdict.forced).count(),
+            verdicts().filter(|verdict| matches!(verdict.reason, Reason::Stale { .. })).count(),
             control.under_way(),
         )
     });
@@ -203,6 +205,8 @@ fn health(admin: &Admin, text: &mut Text) {
     text.line("fingerpost_health_checks", "verdict=\"healthy\"", healthy);
     text.line("fingerpost_health_checks", "verdict=\"unhealthy\"", unhealthy);
     text.one("fingerpost_health_checks_forced", "gauge", "Health checks whose verdict is forced.", forced as u64);
+    let help = "Health checks whose state no checker knows any more.";
+    text.one("fingerpost_health_checks_stale", "gauge", help, stale as u64);
     text.one("fingerpost_probes_under_way", "gauge", "Probes that have no result yet.", under_way as u64);
     text.head("fingerpost_probes_total", "counter", "Probes, by result.");
     text.line("fingerpost_probes_total", "result=\"healthy\"", counts.probes_healthy);

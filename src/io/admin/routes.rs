@@ -6,9 +6,9 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Admin, Reply, metrics, view};
+use super::{Admin, Later, Reply, metrics, view};
 use crate::control::{self, Event, MetricState, Refused};
 use crate::model::Id;
 use crate::moment::{Moment, parse_rfc3339};
@@ -105,7 +105,7 @@ type Answer = fn(&Admin, Asked<'_>) -> Result<Reply, Reply>;
 /// All there is. `openapi.json` describes the same; a test holds the two together.
 #[rustfmt::skip]
 pub(super) const ROUTES: &[(Method, &str, Answer)] = &[
-    (Method::GET, "/health", |admin, _| Ok(Reply::json(&view::list(&admin.health)))),
+    (Method::GET, "/health", |admin, _| Ok(Reply::later(Later::List(admin.health.clone())))),
     (Method::GET, "/health/{id}", |admin, asked| {
         view::one(&admin.health, asked.id).map(|check| Reply::json(&check)).ok_or_else(|| admin.unknown(asked.id))
     }),
@@ -181,7 +181,7 @@ impl Admin {
         match self.health.handle(event) {
             Ok(saving) => {
                 let value = view::one(&self.health, id).unwrap_or_else(|| json!({ "id": id }));
-                Ok(Reply { saving: Some(Box::new((saving, value))), ..Reply::json(&Value::Null) })
+                Ok(Reply::later(Later::Kept(saving, value)))
             }
             Err(refused) => {
                 let status = match refused {

@@ -161,6 +161,34 @@ async fn switches_metrics_and_observations() {
     assert_eq!((&green["id"], &green["names"]), (&json!("green"), &json!(["www.example.com. A"])));
 }
 
+/// Between two slices the thread does other work: it probes, and answers other requests.
+#[tokio::test]
+async fn a_list_of_ten_thousand_checks_holds_up_nobody() {
+    const CHECKS_MANY: usize = 10_000;
+    let one = |number| {
+        format!("[health_check.c{number:05}]\ntype = \"TCP\"\nip_address = \"127.0.0.1\"\nport = 1\ndisabled = true\n")
+    };
+    let checks: String = (0..CHECKS_MANY).map(one).chain([CHECKS.to_string()]).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin_of(folder.path(), None, &checks, Settings::default(), super::Limits::default());
+    let listed = tokio::spawn({
+        let admin = admin.clone();
+        async move { admin.route(&Method::GET, "/health", None, b"").settled(&admin.limits.questions).await }
+    });
+    let mut others = 0;
+    while !listed.is_finished() {
+        tokio::task::yield_now().await;
+        others += 1;
+    }
+    // Slices of half a millisecond, and no machine writes so many checks in ten of them.
+    assert!(others > 10, "other work ran {others} times");
+    let list: Value = serde_json::from_slice(&listed.await.unwrap().body).unwrap();
+    let ids: Vec<_> = list["health_checks"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), CHECKS_MANY + 4);
+    assert!(ids.is_sorted() && ids.contains(&"c09999"), "each once, in order");
+    assert_eq!(list["probes"], true);
+}
+
 #[tokio::test]
 async fn many_observations_come_at_once_and_those_that_cannot_be_taken_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -192,7 +220,7 @@ async fn metrics_are_well_formed() {
     let folder = tempfile::tempdir().unwrap();
     let admin = admin(folder.path(), None);
     let reply = admin.route(&Method::GET, "/metrics", None, b"");
-    let text = String::from_utf8(reply.body).unwrap();
+    let text = String::from_utf8(reply.body.into()).unwrap();
     for line in ["fingerpost_health_checks{verdict=\"healthy\"} 4", "fingerpost_probe_seconds_bucket{le=\"+Inf\"} 0"] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }

@@ -1,7 +1,9 @@
 //! Health as JSON.
 
-use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::super::health::Health;
@@ -10,6 +12,7 @@ use crate::health::alarm::Read;
 use crate::health::checker::Checker;
 use crate::health::tracker::{Own, Past};
 use crate::health::verdicts::Reason;
+use crate::model::Id;
 use crate::model::health_check::{Follows, Kind, Metric};
 use crate::model::record_set::{Role, Routing};
 use crate::moment::{Moment, rfc3339};
@@ -24,24 +27,58 @@ const NAMES_MAX: usize = 20;
 /// Records listed of each name.
 const MEMBERS_MAX: usize = 20;
 
-/// All checks, without their history.
-pub fn list(health: &Health) -> Value {
+/// Probes, and whoever else wants the health, wait so long at most while a list is written; ours.
+const SLICE: Duration = Duration::from_micros(500);
+
+/// All checks, without their history, as the JSON of a reply. They are written in slices, so that ten thousand of them
+/// hold up neither probes nor other requests; the checks of two slices may be of two moments.
+pub async fn list(health: &Health) -> Bytes {
+    health.list.get(written(health)).await
+}
+
+async fn written(health: &Health) -> Vec<u8> {
+    let mut body = Vec::from("{\"health_checks\":[");
+    let mut after = None;
+    while let Some(last) = slice(health, after.as_ref(), &mut body) {
+        after = Some(last);
+        tokio::task::yield_now().await;
+    }
+    if after.is_some() {
+        // The comma behind the last check.
+        body.pop();
+    }
+    let probes = health.look(|control| control.settings().probes);
+    body.extend_from_slice(format!("],\"now\":\"{}\",\"probes\":{probes}}}\n", rfc3339(health.now().0)).as_bytes());
+    body
+}
+
+/// Writes checks for the time of a slice, at least one, beginning behind `after`. Returns the last one; none: all are
+/// written.
+fn slice(health: &Health, after: Option<&Id>, body: &mut Vec<u8>) -> Option<Id> {
     let snapshot = health.snapshot();
-    let answers = answers(&snapshot, |_| true);
-    let checks = health.look(|control| {
-        let watched = control.watched().iter();
-        watched.map(|(id, watched)| check(control, id, watched, answers.get(&**id))).collect::<Vec<_>>()
-    });
-    json!({ "now": rfc3339(health.now().0), "health_checks": checks })
+    let begin = Instant::now();
+    health.look(|control| {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut last = None;
+        for (id, watched) in control.watched().range::<Id, _>((behind, Bound::Unbounded)) {
+            let value = check(control, id, watched, &Answers::of(&snapshot, id));
+            body.extend_from_slice(value.to_string().as_bytes());
+            body.push(b',');
+            last = Some(id);
+            if begin.elapsed() >= SLICE {
+                break;
+            }
+        }
+        last.cloned()
+    })
 }
 
 /// One check with all that is known of it.
 pub fn one(health: &Health, id: &str) -> Option<Value> {
     let snapshot = health.snapshot();
-    let answers = answers(&snapshot, |check| check == id);
     health.look(|control| {
         let watched = control.watched().get(id)?;
-        let mut value = check(control, id, watched, answers.get(id));
+        let mut value = check(control, id, watched, &Answers::of(&snapshot, id));
         value["checkers"] = own(control, watched, true);
         value["history"] = match watched.check.kind {
             Kind::Metric(_) => watched.alarm.history().rev().map(read).collect(),
@@ -58,8 +95,12 @@ pub fn one(health: &Health, id: &str) -> Option<Value> {
     })
 }
 
-fn check(control: &Control, id: &str, watched: &Watched, answers: Option<&Answers>) -> Value {
+fn check(control: &Control, id: &str, watched: &Watched, answers: &Answers) -> Value {
     let verdict = control.verdicts().get(id);
+    let stale = verdict.and_then(|verdict| match verdict.reason {
+        Reason::Stale { since } => Some(since),
+        _ => None,
+    });
     let mut value = json!({
         "id": id,
         "name": watched.check.name,
@@ -67,12 +108,14 @@ fn check(control: &Control, id: &str, watched: &Watched, answers: Option<&Answer
         "asks": watched.check.asks(),
         "healthy": verdict.is_none_or(|verdict| verdict.healthy),
         "since": verdict.map_or(Value::Null, |verdict| time(verdict.since)),
-        "rests_on": verdict.map(|verdict| rests_on(watched, &verdict.reason)),
+        "stale": stale.is_some(),
+        "stale_since": stale.map_or(Value::Null, time),
+        "rests_on": verdict.map(|verdict| control.rests_on(&watched.check, &verdict.reason)),
         "inverted": watched.check.inverted,
         "disabled": watched.check.disabled,
-        "names": answers.map(|answers| answers.shown.iter().map(|one| &one["name"]).collect::<Vec<_>>()).unwrap_or_default(),
-        "names_count": answers.map_or(0, |answers| answers.count),
-        "answers": answers.map(|answers| &*answers.shown).unwrap_or_default(),
+        "names": answers.shown.iter().map(|one| &one["name"]).collect::<Vec<_>>(),
+        "names_count": answers.count,
+        "answers": answers.shown,
     });
     if let Some(forced) = control.forced(id) {
         value["forced"] = json!({
@@ -98,7 +141,8 @@ fn check(control: &Control, id: &str, watched: &Watched, answers: Option<&Answer
             }
         }
         Kind::Metric(Metric { follows, .. }) => {
-            value["metric"] = control.metric(id).map(|metered| metered.state.word()).into();
+            let metered = control.metric(id).filter(|_| control.meters(&watched.check.kind));
+            value["metric"] = metered.map(|metered| metered.state.word()).into();
             if let Follows::Query(query) = follows {
                 value["last"] = watched.alarm.last().map_or(Value::Null, read);
                 value["streak"] = watched.alarm.streak().into();
@@ -117,19 +161,6 @@ fn check(control: &Control, id: &str, watched: &Watched, answers: Option<&Answer
         }
     }
     value
-}
-
-/// What a verdict rests on, where no result says so.
-fn rests_on(watched: &Watched, reason: &Reason) -> String {
-    let inverted = if watched.check.inverted { ", and the check is inverted" } else { "" };
-    match (reason, &watched.check.kind) {
-        (Reason::Forced, _) => reason.to_string(),
-        (Reason::Initial, Kind::Switch { .. }) => format!("not switched yet{inverted}"),
-        (Reason::Initial, Kind::Metric(Metric { follows: Follows::Alarm { .. }, .. })) => {
-            format!("nobody has said yet how the alarm stands{inverted}")
-        }
-        _ => format!("{reason}{inverted}"),
-    }
 }
 
 /// What others told that still counts.
@@ -201,29 +232,16 @@ fn time(at: Moment) -> Value {
 }
 
 /// The names that go by a check, and who answers for them now.
-#[derive(Default)]
 struct Answers {
     shown: Vec<Value>,
     count: usize,
 }
 
-/// By the check's id.
-fn answers<'s>(snapshot: &'s Snapshot, is_one: impl Fn(&str) -> bool + Copy + 's) -> BTreeMap<&'s str, Answers> {
-    let mut answers: BTreeMap<&str, Answers> = BTreeMap::new();
-    for (name, group, healthy) in snapshot.checked_groups(is_one) {
-        let mut checks: Vec<_> =
-            group.members.iter().filter_map(|member| member.health_check.as_deref()).filter(|id| is_one(id)).collect();
-        checks.sort_unstable();
-        checks.dedup();
-        for check in checks {
-            let answers = answers.entry(check).or_default();
-            answers.count += 1;
-            if answers.shown.len() < NAMES_MAX {
-                answers.shown.push(answer(&name, group, healthy));
-            }
-        }
+impl Answers {
+    fn of(snapshot: &Snapshot, check: &str) -> Answers {
+        let (count, groups) = snapshot.groups_going_by(check, NAMES_MAX);
+        Answers { shown: groups.map(|(name, group, healthy)| answer(&name, group, healthy)).collect(), count }
     }
-    answers
 }
 
 fn answer(name: &Shown<'_>, group: &Group, healthy: MemberSet) -> Value {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use fingerpost::control::{Control, Effect, Event, Kept, MetricState, Settings};
+use fingerpost::control::{Control, Effect, Event, Kept, MetricState, Settings, Stale};
 use fingerpost::dice::Seeded;
 use fingerpost::health::alarm::{NoReading, Reading};
 use fingerpost::health::checker::Checker;
 use fingerpost::health::finding::{Failure, Finding, Latency, Outcome};
 use fingerpost::health::tracker::Rule;
-use fingerpost::health::verdicts::Verdicts;
+use fingerpost::health::verdicts::{Reason, Verdicts};
 use fingerpost::model::health_check::{
     Comparison, Follows, HealthCheck, InsufficientData, Kind, Metric, MetricQuery, MissingData,
 };
@@ -140,7 +140,8 @@ impl Run<'_> {
             let name = format!("checker-{number}").into();
             Arc::new(Checker { name, ipv4: None, ipv6: None })
         });
-        Ok(Settings { rule, heard_age, checkers: checkers.collect() })
+        let probes = !self.given.ratio(1, 4)?;
+        Ok(Settings { rule, heard_age, checkers: checkers.collect(), probes })
     }
 
     fn wait(&mut self) -> Result<()> {
@@ -173,7 +174,19 @@ impl Run<'_> {
                 Effect::Report(said) => {
                     assert!(self.shared.health_checks.contains_key(&said.id), "{} is nobody, and told of", said.id);
                 }
+                Effect::Stale(stale) => {
+                    for Stale { id, healthy, since, .. } in stale {
+                        let served = self.served.as_ref().and_then(|served| served.get(&id));
+                        let reason = since.map(|since| Reason::Stale { since });
+                        let holds = served.is_some_and(|verdict| {
+                            let is_stale = matches!(verdict.reason, Reason::Stale { .. });
+                            verdict.healthy == healthy && reason.map_or(!is_stale, |reason| verdict.reason == reason)
+                        });
+                        assert!(holds, "{id} is said to be stale since {since:?}, and served as {served:?}");
+                    }
+                }
                 Effect::Probe { check, number, .. } | Effect::Query { check, number } => {
+                    assert!(self.control.settings().probes, "{} is asked by a server that does not probe", check.id);
                     assert!(self.asked.insert(number), "number {number} is given twice");
                     assert!(!check.disabled, "{} is disabled and asked", check.id);
                     self.away.insert(number, check.id.clone());

@@ -31,6 +31,10 @@ pub struct Expected {
     pub due: Option<Moment>,
     /// What is reported of it, and since when.
     pub reported: (Option<bool>, Moment),
+    /// What the checkers came to when one of them last knew.
+    last: Option<bool>,
+    /// Since when none has known any more.
+    stale: Option<Moment>,
 }
 
 /// What operators were told is set. It holds until they say otherwise, through reloads and crashes.
@@ -54,7 +58,15 @@ impl Expected {
             asked: now,
             due: None,
             reported: (None, now),
+            last: None,
+            stale: None,
         }
+    }
+
+    /// Whether this check asks the endpoint the same, however often.
+    fn asks_the_same(&self, check: &HealthCheck) -> bool {
+        let both = |kind: fn(&Kind) -> bool| kind(&self.check.kind) && kind(&check.kind);
+        both(|kind| matches!(kind, Kind::Endpoint(_))) && self.check.asks() == check.asks()
     }
 
     /// How often it is to be asked, if it is.
@@ -89,6 +101,11 @@ impl Expected {
 
     fn grow_older(&mut self, heard_age: Duration, told: &Told, now: Moment) {
         self.heard.retain(|_, (_, at)| at.after(heard_age) > now);
+        match (self.judged(), self.last) {
+            (None, None) => {}
+            (None, Some(_)) => _ = self.stale.get_or_insert(now),
+            (judged, _) => (self.last, self.stale) = (judged, None),
+        }
         let reported = self.reported(told);
         if reported != self.reported.0 {
             self.reported = (reported, now);
@@ -105,7 +122,8 @@ impl Expected {
     /// What is reported of it, before it is inverted; none while nothing is known.
     fn reported(&self, told: &Told) -> Option<bool> {
         match &self.check.kind {
-            Kind::Endpoint(_) => self.judged(),
+            // Nobody knowing any more is not health: what was known last stands.
+            Kind::Endpoint(_) => self.judged().or(self.last),
             Kind::Calculated { .. } => None,
             Kind::Switch { .. } => told.switch,
             Kind::Metric(metric) => match (told.metric?, metric.insufficient_data) {
@@ -116,6 +134,19 @@ impl Expected {
                 ((_, last_known), InsufficientData::LastKnownStatus) => last_known,
             },
         }
+    }
+
+    /// 3.3.16 and 3.5: what it is, before it is inverted, while nothing was ever known.
+    fn initial(&self) -> bool {
+        match &self.check.kind {
+            Kind::Metric(metric) => metric.insufficient_data != InsufficientData::Unhealthy,
+            _ => true,
+        }
+    }
+
+    /// Since when its verdict is stale, where it rests on what was known last.
+    pub fn stale(&self, told: &Told) -> Option<Moment> {
+        self.stale.filter(|_| !self.check.disabled && !told.forced.contains_key(&self.check.id))
     }
 }
 
@@ -150,6 +181,7 @@ impl Checks {
             let mut expected = match known.remove(id) {
                 Some(old) if old.check.kind == check.kind && old.check.disabled == check.disabled => old,
                 Some(old) if old.check.kind == check.kind => Expected { asked: now, due: None, ..old },
+                Some(old) if old.asks_the_same(check) => Expected { asked: now, due: None, ..old },
                 _ => Expected::new(check, now),
             };
             expected.check = check.clone();
@@ -165,14 +197,17 @@ impl Checks {
         self.0.iter_mut().for_each(|expected| expected.grow_older(heard_age, told, now));
     }
 
-    /// After a crash there is what is on the disk, if it is young and the check still asks the same.
+    /// After a crash there is what is on the disk, if the check still asks the same. What the checkers of this server
+    /// knew counts if it is young.
     pub fn restart(&mut self, disk: &Kept, too_old: bool, now: Moment) {
         for expected in &mut self.0 {
-            let kept = disk.verdicts.get(&expected.check.id).filter(|_| !too_old);
+            let kept = disk.verdicts.get(&expected.check.id);
             let kept = kept.filter(|kept| kept.asks == expected.check.asks());
-            let own = kept.and_then(|kept| kept.own.get(LOCAL).copied());
+            let own = kept.and_then(|kept| kept.own.get(LOCAL).copied()).filter(|_| !too_old);
+            let last = own.or(kept.map(|kept| kept.healthy));
+            let stale = kept.filter(|_| own.is_none()).map(|kept| Moment(kept.stale.unwrap_or(disk.saved)).min(now));
             let children = std::mem::take(&mut expected.children);
-            *expected = Expected { own, children, ..Expected::new(&expected.check, now) };
+            *expected = Expected { own, last, stale, children, ..Expected::new(&expected.check, now) };
         }
     }
 
@@ -194,7 +229,7 @@ impl Checks {
                 let healthy = |child: &&Option<usize>| child.is_none_or(|child| self.is_healthy(child, told));
                 expected.children.iter().filter(healthy).count() >= *threshold as usize
             }
-            _ => expected.reported(told).unwrap_or(true),
+            _ => expected.reported(told).unwrap_or(expected.initial()),
         };
         healthy != *inverted
     }
