@@ -33,9 +33,11 @@ use crate::health::tracker::Rule;
 use crate::model;
 use crate::policy::Unlisted;
 use crate::problem::{At, Problem, Problems};
+use crate::snapshot::Snapshot;
 use crate::snapshot::settings::{
     AnswerOrder, Any, CHAOS_TEXT_MAX, EcsFrom, GeoproximityFormula, NSID_MAX, Settings, UDP_PAYLOAD_ROUTE53,
 };
+use crate::wire::name::Name;
 
 pub use confine::Confine;
 
@@ -243,6 +245,18 @@ impl Config {
         let (tcp, tls) = (self.tcp.idle, self.doors.limits.idle);
         self.announce_idle(tcp, tls);
         self
+    }
+
+    /// What these settings make of zones that are served at these addresses: rules for no zone, aliases without an answer.
+    pub fn due(&self, snapshot: &Snapshot, listeners: &[SocketAddr]) -> Problems {
+        let mut problems = self.regrets.due(snapshot, listeners);
+        snapshot.check_outside(&|name| self.knows_outside(name), &mut problems);
+        problems
+    }
+
+    /// Whether something here can answer for a name that no zone here serves.
+    fn knows_outside(&self, name: &Name) -> bool {
+        !self.upstream.is_empty() || self.settings.stand_ins.of_name(name).is_some()
     }
 
     /// The settings with what only the machine knows.

@@ -1,6 +1,7 @@
 //! `fingerpost check`
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use clap::Args;
 
@@ -12,7 +13,7 @@ use fingerpost::io::doors::open::with_lab_ports;
 use fingerpost::io::load::Loader;
 use fingerpost::io::terminal::{self, To};
 use fingerpost::problem::formats::{Case, junit};
-use fingerpost::problem::{Problems, Severity, counted};
+use fingerpost::problem::{At, Problem, Problems, Severity, counted};
 use serde_json::json;
 
 use super::format::{Format, print_json};
@@ -20,7 +21,7 @@ use super::{Common, FINE, FOUND_WRONG, out};
 
 /// Lists every problem of the zones and the geography
 ///
-/// Each as file:line:column: what, why, what to do. Exit code 0: no errors, 1: errors, 2: the folders, the settings or the
+/// Each as file:line:column: what, why, what to do. Exit code 0: no errors, 1: errors, or no zone at all, 2: the folders, the settings or the
 /// certificate they name cannot be read.
 #[derive(Args)]
 pub struct Check {
@@ -41,9 +42,13 @@ impl Check {
             Certificate::read(files)?;
         }
         let folders = self.common.folders(&config)?;
+        let folder = folders.zones.clone();
         let mut loaded =
             Loader::new(folders, config.limits, config.settings.clone())?.bounded(config.zone_bytes_max).load()?;
-        loaded.problems.append(config.regrets.due(&loaded.snapshot, &listeners(&config)));
+        loaded.problems.append(config.due(&loaded.snapshot, &listeners(&config)));
+        if loaded.zones == 0 && loaded.refused.is_empty() {
+            loaded.problems.push(nothing_loaded(&folder));
+        }
         loaded.problems = loaded.problems.without_consequences();
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
         report(self.format, &loaded.problems, loaded.zones, loaded.records)?;
@@ -77,6 +82,14 @@ fn report(format: Format, problems: &Problems, zones: usize, records: u64) -> an
     }
     out::note(summary);
     Ok(())
+}
+
+fn nothing_loaded(folder: &Path) -> Problem {
+    let at = At { file: folder.to_string_lossy().into(), line: 1, column: 1, length: 0 };
+    let why = "the folder holds no file of a zone that can be served";
+    let remedy = "name zone files after their zones, as example.com.zone, AWS dumps as example.com.json, or name another \
+                  folder with --zones";
+    Problem::error(at, "no zone was loaded", why, remedy)
 }
 
 /// Where `serve` would listen.

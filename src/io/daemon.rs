@@ -144,7 +144,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     }
     plan.loader.set(running.config.limits, running.config.zone_bytes_max, running.settings());
     let mut loaded = plan.loader.load()?;
-    loaded.problems.append(running.config.regrets.due(&loaded.snapshot, &running.listeners));
+    loaded.problems.append(running.config.due(&loaded.snapshot, &running.listeners));
     // The watch would tell of every file that the first load opens. What changed meanwhile, a second load finds.
     let folders = plan.loader.folders();
     let folders = std::iter::once(folders.zones.clone()).chain(folders.geo.clone());
@@ -564,7 +564,7 @@ impl Control {
     fn publish(&mut self, result: Result<Loaded>, failed: &Failed, served: &Served, health: &Arc<Health>) {
         match result {
             Ok(mut loaded) => {
-                loaded.problems.append(self.config.regrets.due(&loaded.snapshot, &self.listeners));
+                loaded.problems.append(self.config.due(&loaded.snapshot, &self.listeners));
                 // Settings may change alone.
                 let settings = self.settings();
                 let changed = loaded.changed || self.held || *served.load().settings != settings;

@@ -4,11 +4,12 @@
 //! |---------------------------------------------|------------------------------------------------------|
 //! | `NAME.zone`; `@.zone` or `.zone`            | a zone file; the root's                              |
 //! | `NAME.json`                                 | a zone as the AWS CLI dumps it                       |
+//! | `NAME.hosted-zone.json`                     | … and its hosted zone, which names the VPCs          |
 //! | `health-checks.toml`, `health-checks.json`  | health checks                                        |
 //! | `health-check-tags.json`                    | names of health checks, as the AWS CLI dumps tags    |
 //! | `cidr-collections.toml`, `….json`           | CIDR collections                                     |
 //! | `vpcs.toml`                                 | VPCs                                                 |
-//! | anything else, and what begins with a dot   | not ours; a zone file may `$INCLUDE` it              |
+//! | anything else, and what begins with a dot   | passed over; a zone file may `$INCLUDE` it           |
 //!
 //! Zones are read by all cores at once, each built into what the caller wants of it before the next is read, so that
 //! the text and the records of one zone only lie in memory for each core.
@@ -17,6 +18,7 @@ mod duplicates;
 mod files;
 mod includes;
 mod listing;
+mod passed_over;
 mod rebuild;
 mod rules;
 
@@ -29,6 +31,7 @@ pub use duplicates::meet;
 pub use files::{Stamp, shown};
 pub use includes::Included;
 pub use listing::{Kind, Listing};
+use passed_over::PassedOver;
 pub use rebuild::rebuild;
 pub use rules::{Held, Kept, KeptFile, Memory, NoMemory, Rules};
 
@@ -79,7 +82,8 @@ pub struct Zone<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Loaded,
-    /// Nothing of it changed since the load before, and nothing it depends on; it did not fail then.
+    /// Nothing of it changed since the load before, and nothing it depends on; it did not fail then. Or it says nothing of
+    /// a zone.
     Unchanged,
     /// It has errors: the last good version of it, if any, stays.
     Failed,
@@ -108,6 +112,7 @@ pub struct Seen {
     shared_failed: bool,
     shared_problems: Problems,
     rules: Rules,
+    passed_over: PassedOver,
 }
 
 /// Which files changed.
@@ -151,6 +156,8 @@ struct More {
     visibility: Visibility,
     vpcs: Vec<Vpc>,
     included: Vec<Included>,
+    /// The hosted zone's dump beside it.
+    hosted_zone: Option<Included>,
     problems: Problems,
 }
 
@@ -208,7 +215,12 @@ pub fn load_with<T: Send>(
     next.zones.reserve(listing.count());
     let work = |index, room: &mut Room| {
         let name = listing.name(index);
-        load.zone(name, listing.kind(index), earlier(name), room)
+        if files::records_of(name).is_some_and(|records| listing.has(&records)) {
+            // It is read together with its records.
+            return None;
+        }
+        let hosted_zone = files::hosted_zone_of(name).filter(|hosted_zone| listing.has(hosted_zone));
+        load.zone(name, listing.kind(index), hosted_zone.as_deref(), earlier(name), room)
     };
     for outcome in in_parallel(listing.count(), progress, &work) {
         let Outcome { zone, seen } = outcome;
@@ -240,6 +252,9 @@ pub fn load_with<T: Send>(
     });
     next.at_odds = names_at_odds || problems.errors() + problems.warnings() > by_themselves;
     next.entangled = !all_regular || next.zones.iter().any(SeenZone::includes);
+    let included = next.zones.iter().filter_map(|zone| zone.more.as_ref()).flat_map(|more| &more.included);
+    next.passed_over = PassedOver::find(dir, &listing, included.map(|file| file.wanted.as_path()));
+    problems.append(next.passed_over.problems.clone());
     problems.sort();
     Ok(Folder { zones, shared, shared_failed: next.shared_failed, problems, seen: next, listing })
 }
@@ -249,8 +264,7 @@ fn load_shared(dir: &Path, rules: Rules, seen: &Seen, memory: &dyn Memory) -> (S
     let paths = SHARED_FILES.map(|name| dir.join(name));
     let stamps: Vec<Option<Stamp>> = paths.iter().map(|path| files::stamp(path)).collect();
     if stamps == seen.shared_stamps && rules == seen.rules {
-        let Seen { zones: _, entangled: _, at_odds: _, shared_stamps, shared, shared_failed, shared_problems, rules } =
-            seen;
+        let Seen { shared_stamps, shared, shared_failed, shared_problems, rules, .. } = seen;
         let next = Seen {
             shared_stamps: shared_stamps.clone(),
             shared: shared.clone(),
@@ -357,7 +371,13 @@ pub fn load_touched<T: Send>(
         if SHARED_FILES.contains(&inside) {
             return None;
         }
-        if !files::is_zone_file(inside) || inside.contains('/') {
+        if inside.contains('/') {
+            continue;
+        }
+        if !files::is_zone_file(inside) {
+            if seen.passed_over.differs(inside, path.symlink_metadata().is_ok()) {
+                return None;
+            }
             continue;
         }
         let at = seen.zones.binary_search_by(|zone| zone.name().cmp(inside)).ok()?;
@@ -368,7 +388,10 @@ pub fn load_touched<T: Send>(
         if before == stamp {
             continue;
         }
-        let outcome = load.changed(inside, &mut room);
+        if earlier.hosted_zone().is_some() || files::is_hosted_zone(inside) {
+            return None;
+        }
+        let outcome = load.changed(inside, None, &mut room);
         let Outcome { seen, .. } = &outcome;
         let who = earlier.is();
         if seen.is() != who || who.1 != Visibility::Public || !seen.vpcs().is_empty() || seen.includes() {
@@ -389,6 +412,7 @@ impl Seen {
         let mut problems = self.shared_problems.clone();
         let more = self.zones.iter().filter_map(|zone| zone.more.as_ref());
         more.for_each(|more| problems.append(more.problems.clone()));
+        problems.append(self.passed_over.problems.clone());
         problems.sort();
         problems
     }
@@ -461,9 +485,10 @@ impl<'s> Good<'s> {
         self.zone.name()
     }
 
-    /// The other files that it was read from. A file without a stamp was looked for and not found.
-    pub fn included(&self) -> &'s [Included] {
-        self.zone.more.as_ref().map_or(&[][..], |more| more.included.as_slice())
+    /// The other files that it was read from: those it includes, and the dump of its hosted zone. A file without a stamp
+    /// was looked for and not found.
+    pub fn others(&self) -> impl Iterator<Item = &'s Included> {
+        self.zone.more.iter().flat_map(|more| more.included.iter().chain(&more.hosted_zone))
     }
 
     /// Which zone it is.
@@ -484,14 +509,23 @@ struct Load<'a, T> {
 
 impl<T> Load<'_, T> {
     /// None where the file is no regular file, or is gone.
-    fn zone(&self, name: &str, kind: Kind, earlier: Option<&SeenZone>, room: &mut Room) -> Option<Outcome<T>> {
+    fn zone(
+        &self,
+        name: &str,
+        kind: Kind,
+        hosted_zone: Option<&str>,
+        earlier: Option<&SeenZone>,
+        room: &mut Room,
+    ) -> Option<Outcome<T>> {
         if earlier.is_some() || kind == Kind::Unknown {
             let stamp = files::stamp(room.path(self.dir, name))?;
-            if let Some(earlier) = earlier.filter(|earlier| earlier.is_current(stamp)) {
+            let beside = hosted_zone.and_then(|hosted_zone| files::stamp(&self.dir.join(hosted_zone)));
+            let is_current = |earlier: &&SeenZone| earlier.is_current(stamp) && earlier.hosted_zone() == beside;
+            if let Some(earlier) = earlier.filter(is_current) {
                 return Some(self.unchanged(earlier));
             }
         }
-        Some(self.changed(name, room))
+        Some(self.changed(name, hosted_zone, room))
     }
 
     fn unchanged(&self, earlier: &SeenZone) -> Outcome<T> {
@@ -500,27 +534,41 @@ impl<T> Load<'_, T> {
         Outcome { zone, seen: earlier.clone() }
     }
 
-    fn changed(&self, name: &str, room: &mut Room) -> Outcome<T> {
+    fn changed(&self, name: &str, hosted_zone: Option<&str>, room: &mut Room) -> Outcome<T> {
         let file = files::shown(room.path(self.dir, name));
         let named = name_of(name);
         let mut problems = Problems::default();
         let mut vpcs = Vec::new();
         let mut included = Vec::new();
-        let mut stamp = None;
+        let (mut stamp, mut hosted_zone_read) = (None, None);
         // Who it is, if it is not what its file's name says.
         let mut is = None;
         let mut built = None;
+        // It says nothing of a zone.
+        let mut nothing = false;
         match files::read_into(&room.path, self.rules.zone_bytes_max, &mut room.text) {
             Err(problem) => problems.push(*problem),
             Ok(its) => {
                 stamp = Some(its);
                 let data = if name.ends_with(".json") {
                     let named = named.as_ref().ok().cloned();
-                    let dump = record_sets::read(named, file.clone(), &room.text, self.rules.limits, &mut problems);
-                    dump.map(|dump| {
-                        vpcs = dump.vpcs;
-                        dump.zone
-                    })
+                    match self.hosted_zone(hosted_zone) {
+                        // Without its hosted zone a private zone would be public.
+                        Err(problem) => {
+                            problems.push(*problem);
+                            None
+                        }
+                        Ok(hosted) => {
+                            let beside = hosted.as_ref().map(|(file, bytes)| (file.shown.clone(), &**bytes));
+                            let (text, limits) = (&room.text, self.rules.limits);
+                            let dump = record_sets::read_with(named, file.clone(), text, beside, limits, &mut problems);
+                            hosted_zone_read = hosted.map(|(file, _)| file);
+                            dump.map(|dump| {
+                                vpcs = dump.vpcs;
+                                dump.zone
+                            })
+                        }
+                    }
                 } else {
                     let left = self.rules.zone_bytes_max.saturating_sub(room.text.len() as u64);
                     let includes = includes::FolderIncludes::new(self.dir, self.root, left);
@@ -529,6 +577,7 @@ impl<T> Load<'_, T> {
                     data
                 };
                 room.shrink();
+                nothing = data.is_none();
                 if let Some(mut data) = data {
                     validate::record_sets(&mut data, self.shared, self.rules.limits, &mut problems);
                     if data.visibility != Visibility::Public || named.as_ref().ok() != Some(&data.origin) {
@@ -548,16 +597,29 @@ impl<T> Load<'_, T> {
             }
         }
         let failed = problems.errors() > 0;
-        let state = if failed { State::Failed } else { State::Loaded };
-        let plain = is.is_none() && problems.is_empty() && included.is_empty() && vpcs.is_empty();
+        let state = match (failed, nothing) {
+            (true, _) => State::Failed,
+            (false, false) => State::Loaded,
+            (false, true) => State::Unchanged,
+        };
+        let plain =
+            is.is_none() && problems.is_empty() && included.is_empty() && vpcs.is_empty() && hosted_zone_read.is_none();
         let more = (!plain).then(|| {
             let by_name = || (named.unwrap_or_else(|_| Name::root()), Visibility::Public);
             let (origin, visibility) = is.unwrap_or_else(by_name);
-            Box::new(More { origin, visibility, vpcs, included, problems })
+            Box::new(More { origin, visibility, vpcs, included, hosted_zone: hosted_zone_read, problems })
         });
         let seen = SeenZone { file: file.clone(), stamp, more };
         let zone = Zone { file, state, built: built.filter(|_| !failed) };
         Outcome { zone, seen }
+    }
+
+    /// Reads the dump of the hosted zone that lies beside a dump of records, if there is one.
+    fn hosted_zone(&self, name: Option<&str>) -> Result<Option<(Included, Vec<u8>)>, Box<Problem>> {
+        let Some(wanted) = name.map(|name| self.dir.join(name)) else { return Ok(None) };
+        let (bytes, stamp) = files::read(&wanted, self.rules.zone_bytes_max)?;
+        let shown = files::shown(&wanted);
+        Ok(Some((Included { wanted, stamp: Some(stamp), shown }, bytes)))
     }
 
     fn zone_file(
@@ -590,7 +652,15 @@ impl<T> Load<'_, T> {
                 ));
                 None
             }
-            _ => Some(data),
+            _ => {
+                if data.origin.is_wildcard() {
+                    let what = format!("the zone {} is named like a wildcard", data.origin);
+                    let why = "Route 53 refuses such a zone, and resolvers ask it only for names below a literal *";
+                    let remedy = "put the wildcard's records into the zone above, under the owner *";
+                    problems.push(Problem::warning(files::whole(file), what, why, remedy));
+                }
+                Some(data)
+            }
         }
     }
 }
@@ -635,6 +705,11 @@ impl SeenZone {
     /// The VPCs that its file tells of.
     fn vpcs(&self) -> &[Vpc] {
         self.more.as_ref().map_or(&[], |more| &more.vpcs)
+    }
+
+    /// The stamp of the hosted zone's dump that was read with it.
+    fn hosted_zone(&self) -> Option<Stamp> {
+        self.more.as_ref().and_then(|more| more.hosted_zone.as_ref()?.stamp)
     }
 
     fn includes(&self) -> bool {

@@ -309,7 +309,7 @@ impl LastGood {
             shown: good.name().into(),
         };
         let mut files = vec![own];
-        for included in good.included() {
+        for included in good.others() {
             let Some(stamp) = included.stamp else { continue };
             let inside = |path: &Path| path.strip_prefix(dir).unwrap_or(path).to_string_lossy().into_owned();
             let (wanted, shown) = (inside(&included.wanted), inside(Path::new(&*included.shown)));
@@ -585,7 +585,7 @@ impl<'a> Rest<'a> {
 fn fingerprint_of(good: &Good<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     good.stamp.hash(&mut hasher);
-    for folder::Included { wanted, stamp, .. } in good.included() {
+    for folder::Included { wanted, stamp, .. } in good.others() {
         (wanted, stamp).hash(&mut hasher);
     }
     hasher.finish()

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
+use super::clock;
 use super::folder::{self, Kept, Listing, LoadedZone, Memory, Rules, Seen, State, Touched, meet};
 use super::geo::GeoFolder;
 use super::hands::{Threads, granted};
@@ -81,6 +82,8 @@ pub struct Loader {
     /// By file. A zone that fails keeps its last good version here.
     images: BTreeMap<Arc<str>, Arc<ZoneImage>>,
     geo: GeoFolder,
+    /// The files of those that have signatures, which end some day.
+    signed: BTreeSet<Arc<str>>,
     /// What the last load brought, for the next to change only what did.
     last: Option<Last>,
     /// What the folder of zones held a moment ago.
@@ -177,6 +180,7 @@ impl Loader {
             key: HashKey::new(words),
             seen: Seen::default(),
             images: BTreeMap::new(),
+            signed: BTreeSet::new(),
             last: None,
             listing: None,
             last_good: None,
@@ -313,6 +317,10 @@ impl Loader {
             if let (ToKeep::Files(files), Some(name)) = (&mut self.to_keep, zone.file.rsplit('/').next()) {
                 files.insert(name.to_string());
             }
+            match image.has_signatures() {
+                true => self.signed.insert(zone.file.clone()),
+                false => self.signed.remove(&zone.file),
+            };
             let before = self.images.insert(zone.file, image.clone());
             records -= before.as_ref().map_or(0, |before| u64::from(before.counts.records));
             if !one_by_one {
@@ -351,12 +359,20 @@ impl Loader {
         problems.append(geo.map_or_else(|| self.geo.problems().clone(), |geo| geo.problems));
         snapshot.check_aliases(&mut problems);
         snapshot.check_networks(&mut problems);
+        self.check_signatures(&mut problems);
         problems.sort();
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         let zones = self.images.len();
         let took = begin.elapsed();
         let listing = None;
         Some(Loaded { snapshot, problems, zones, records, fresh, kept, refused, failed, changed, listing, took })
+    }
+
+    /// Adds what is wrong with signatures by now.
+    fn check_signatures(&self, problems: &mut Problems) {
+        let now = clock::unix_seconds();
+        let signed = self.signed.iter().filter_map(|file| self.images.get(file));
+        signed.for_each(|image| image.check_signatures(now, problems));
     }
 
     fn snapshot(&self, geography: Arc<Geography>, shared: Arc<Shared>, claims: Vec<Claim>) -> Snapshot {
@@ -456,11 +472,14 @@ impl Loader {
         self.to_keep = ToKeep::Any;
         self.seen = folder.seen;
         self.images = images;
+        let signed = self.images.iter().filter(|(_, image)| image.has_signatures());
+        self.signed = signed.map(|(file, _)| file.clone()).collect();
         let zones = self.images.len();
         let records = self.images.values().map(|image| u64::from(image.counts.records)).sum();
         let snapshot = Arc::new(self.snapshot(geo.geography, Arc::new(folder.shared), claims));
         snapshot.check_aliases(&mut problems);
         snapshot.check_networks(&mut problems);
+        self.check_signatures(&mut problems);
         problems.sort();
         self.last = Some(Last { snapshot: snapshot.clone(), records });
         sys::give_back_memory();

@@ -10,7 +10,7 @@ use crate::model::fields;
 use crate::model::record_set::{AliasTarget, Body, Location, Point, RecordSet, Routing};
 use crate::model::zone::{Record, Visibility};
 use crate::model::{Id, Limits, Vpc, ZoneData};
-use crate::problem::{At, Problems};
+use crate::problem::{At, Problem, Problems};
 use crate::wire::name::Name;
 use crate::wire::rtype::Type;
 
@@ -43,6 +43,12 @@ const TYPES: [Type; 17] = [
     Type::HTTPS,
 ];
 
+/// What the name of a file ends in that holds `get-hosted-zone`'s dump.
+pub const HOSTED_ZONE: &str = ".hosted-zone.json";
+/// The name servers of each private zone (Developer Guide, "Working with private hosted zones").
+const PRIVATE_SERVERS: [&str; 4] =
+    ["ns-0.awsdns-00.com.", "ns-512.awsdns-00.net.", "ns-1024.awsdns-00.org.", "ns-1536.awsdns-00.co.uk."];
+
 /// A dumped zone, and what it says of the VPCs that see it.
 pub struct Dump {
     pub zone: ZoneData,
@@ -59,16 +65,37 @@ pub fn read(
     limits: Limits,
     problems: &mut Problems,
 ) -> Option<Dump> {
+    read_with(origin, file, bytes, None, limits, problems)
+}
+
+/// The same with the hosted zone's dump from a file beside it, by its name and bytes.
+pub fn read_with(
+    origin: Option<Name>,
+    file: Arc<str>,
+    bytes: &[u8],
+    beside: Option<(Arc<str>, &[u8])>,
+    limits: Limits,
+    problems: &mut Problems,
+) -> Option<Dump> {
     let document = Document::new(file.clone(), bytes).map_err(|problem| problems.push(*problem)).ok()?;
     let node = tree::read(&document, problems, super::json::read, "JSON")?;
     let mut reader = Reader { document: &document, problems };
     let reader = &mut reader;
     let top = reader.table("the file", &node)?;
     let hosted = top.table(reader, "HostedZone");
+    let beside = match (beside, hosted) {
+        (Some((beside, bytes)), None) => Some(hosted_zone(beside, bytes, reader.problems)?),
+        (Some((beside, _)), Some(hosted)) => {
+            let why = format!("so {beside} is not read");
+            reader.warning(hosted, "this file has a HostedZone itself", why, "keep one of the two");
+            None
+        }
+        (None, _) => None,
+    };
     let named = hosted.and_then(|hosted| hosted.text(reader, "Name").map(|name| (hosted, name)));
     let origin = match named {
         Some((hosted, text)) => name(reader, hosted.get("Name").map_or(hosted.span, Span::from), text)?,
-        None => match origin {
+        None => match beside.as_ref().and_then(|beside| beside.name.clone()).or(origin) {
             Some(origin) => origin,
             None => {
                 let remedy =
@@ -78,10 +105,27 @@ pub fn read(
             }
         },
     };
+    if origin.is_wildcard() {
+        let span = named.map_or(top.span, |(hosted, _)| hosted.get("Name").map_or(hosted.span, Span::from));
+        let what = format!("the zone {origin} is named like a wildcard");
+        let remedy = "put the wildcard's records into the zone above";
+        reader.error(span, what, "Route 53 has no zone whose first label is *", remedy);
+    }
     let mut zone = ZoneData::new(origin, file);
-    let vpcs = visibility(reader, top, hosted, &mut zone);
+    let mut vpcs = visibility(reader, top, hosted, &mut zone);
+    let said = hosted.is_some() || beside.is_some();
+    if let Some(beside) = beside {
+        (zone.visibility, vpcs) = (beside.visibility, beside.vpcs);
+    }
     let Some(sets) = top.get("ResourceRecordSets") else {
         let remedy = "dump it with aws route53 list-resource-record-sets --hosted-zone-id …";
+        if hosted.is_some() && zone.files[0].ends_with(HOSTED_ZONE) {
+            let records = zone.files[0].rsplit('/').next().unwrap_or_default().replace(HOSTED_ZONE, ".json");
+            let remedy = format!("{remedy} > {records}");
+            let what = format!("the hosted zone {} is here without its records", zone.origin);
+            reader.warning(top, what, format!("there is no {records} beside it, so it is not served"), remedy);
+            return None;
+        }
         reader.error(top, "the file has no ResourceRecordSets", "", remedy);
         return Some(Dump { zone, vpcs });
     };
@@ -103,6 +147,11 @@ pub fn read(
     for node in sets {
         let read = reader.whole(|reader| record_set(reader, node, limits));
         let Some(Read { set, lines }) = read else { continue };
+        if set.rtype == Type::NS && set.name.is_wildcard() {
+            let what = format!("the wildcard {} has NS records", set.name);
+            reader.error(node, what, "Route 53 refuses a wildcard of type NS", "delegate each name by itself");
+            continue;
+        }
         if !set.name.is_under(&zone.origin) {
             let what = format!("{} lies outside the zone {}", set.name, zone.origin);
             reader.error(node, what, "", "move it to its own zone, or correct the name");
@@ -127,7 +176,60 @@ pub fn read(
             set => zone.record_sets.push(set),
         }
     }
+    if !said && zone.visibility == Visibility::Public {
+        private_servers(&zone, reader.problems);
+    }
     Some(Dump { zone, vpcs })
+}
+
+/// What `aws route53 get-hosted-zone` tells of a zone.
+struct HostedZone {
+    name: Option<Name>,
+    visibility: Visibility,
+    vpcs: Vec<Vpc>,
+}
+
+/// Reads the dump of a hosted zone that lies in a file of its own.
+fn hosted_zone(file: Arc<str>, bytes: &[u8], problems: &mut Problems) -> Option<HostedZone> {
+    let document = Document::new(file.clone(), bytes).map_err(|problem| problems.push(*problem)).ok()?;
+    let node = tree::read(&document, problems, super::json::read, "JSON")?;
+    let mut reader = Reader { document: &document, problems };
+    let reader = &mut reader;
+    let top = reader.table("the file", &node)?;
+    let Some(hosted) = top.table(reader, "HostedZone") else {
+        let why = "it tells whether the zone is private";
+        reader.error(top, "the file has no HostedZone", why, "dump it with aws route53 get-hosted-zone --id …");
+        return None;
+    };
+    let name = match hosted.text(reader, "Name") {
+        Some(text) => Some(name(reader, hosted.get("Name").map_or(hosted.span, Span::from), text)?),
+        None => None,
+    };
+    let mut zone = ZoneData::new(name.clone().unwrap_or_else(Name::root), file);
+    let vpcs = visibility(reader, top, Some(hosted), &mut zone);
+    Some(HostedZone { name, visibility: zone.visibility, vpcs })
+}
+
+/// Warns of a zone that is served to everybody and has the name servers of private zones.
+fn private_servers(zone: &ZoneData, problems: &mut Problems) {
+    let is_private = |rdata: &[u8]| {
+        let server = Name::from_wire(rdata).map(|name| name.to_lowercase().to_string());
+        server.is_ok_and(|server| PRIVATE_SERVERS.contains(&&*server))
+    };
+    let apex = |record: &Record<'_>| record.rtype == Type::NS && record.owner.eq_ignore_ascii_case(zone.origin.wire());
+    let mut servers = zone.records.iter().filter(apex);
+    let Some(first) = servers.next().filter(|first| is_private(first.rdata)) else { return };
+    if !servers.all(|server| is_private(server.rdata)) {
+        return;
+    }
+    let file = zone.files[0].rsplit('/').next().unwrap_or_default();
+    let beside = format!("{}{HOSTED_ZONE}", file.strip_suffix(".json").unwrap_or(file));
+    problems.push(Problem::warning(
+        zone.at(&first),
+        format!("the zone {} has the name servers that every private zone has", zone.origin),
+        "a dump of records does not tell whether its zone is private, so this one is served to everybody",
+        format!("dump its hosted zone as well: aws route53 get-hosted-zone --id … > {beside}"),
+    ));
 }
 
 fn visibility(reader: &mut Reader, top: Table, hosted: Option<Table>, zone: &mut ZoneData) -> Vec<Vpc> {

@@ -1,6 +1,8 @@
 //! What is wrong with aliases and shows only when all zones are there: targets in other zones that are missing, and
 //! circles through several zones. Within a zone both are found when it is read.
 
+use std::collections::BTreeSet;
+
 use super::Snapshot;
 use super::fold::{Elsewhere, elsewhere};
 use super::group::{Alternative, Body, Target};
@@ -13,6 +15,9 @@ use crate::wire::rtype::Type;
 
 /// A group, by its zone and its number there.
 type GroupAt = (ZoneNumber, u32);
+
+/// Ours: so many outside names of a zone stand in the warning about them.
+const OUTSIDE_NAMED_MAX: usize = 3;
 
 /// Where an alias leads.
 enum Leads {
@@ -32,6 +37,44 @@ impl Snapshot {
             for group in 0..self.image(zone).groups.len() as u32 {
                 self.walk((zone, group), &mut walked, problems);
             }
+        }
+    }
+
+    /// Adds a warning for each zone with aliases to outside names that nothing here can answer; `is_known` says which
+    /// outside names can be. Names in zones that are served here are checked by `check_aliases`.
+    pub fn check_outside(&self, is_known: &dyn Fn(&Name) -> bool, problems: &mut Problems) {
+        for &zone in self.zones.steered() {
+            let (mut count, mut first, mut names) = (0_usize, None, BTreeSet::new());
+            for group in &self.image(zone).groups {
+                for member in &group.members {
+                    let Body::Alias { target: Target::Elsewhere(target), .. } = &member.body else { continue };
+                    let mut name = QueryName::new();
+                    name.set(target.wire());
+                    let found = elsewhere(&self.zones, &self.key, &mut name, group.rtype, &mut Vec::new());
+                    // Behind CNAMEs of zones here it may be another name.
+                    let outside = Name::from_wire(name.wire()).unwrap_or_else(|_| (**target).clone());
+                    if matches!(found, Elsewhere::Unknown) && !is_known(&outside) {
+                        count += 1;
+                        first.get_or_insert_with(|| member.at.clone());
+                        if names.len() < OUTSIDE_NAMED_MAX {
+                            names.insert(outside);
+                        }
+                    }
+                }
+            }
+            let Some(at) = first else { continue };
+            let origin = &self.image(zone).origin;
+            let names: Vec<String> = names.iter().map(Name::to_string).collect();
+            let (one, names) = (count == 1, names.join(", "));
+            let what = match one {
+                true => format!("an alias of {origin} leads to {names}, a name outside, and no resolver is configured"),
+                false => format!(
+                    "{count} aliases of {origin} lead to names outside ({names}), and no resolver is configured"
+                ),
+            };
+            let why = "no zone here serves such a name, so the answer is SERVFAIL";
+            let remedy = "name a resolver in fingerpost.toml, as upstream = [\"192.0.2.1:53\"]";
+            problems.push(Problem::warning(at, what, why, remedy));
         }
     }
 

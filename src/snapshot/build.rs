@@ -8,11 +8,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Settings;
 use super::denial::Denial;
-use super::draft::{Draft, Drafts};
+use super::draft::{APEX, Draft, Drafts};
 use super::group::{Body, Group, Target};
 use super::image::{Counts, Found, NODE_HEAD, Node, NodeAt, Slot, ZoneImage, home};
 use super::meaning;
 use super::part::{Ground, Part};
+use super::signing::{self, Signing};
+use super::targets;
 use crate::hands::{Alone, Hands};
 use crate::model::zone::{Record, Records, ZoneData};
 use crate::problem::Problems;
@@ -65,10 +67,14 @@ impl Workshop {
     ) -> ZoneImage {
         let mut records = std::mem::take(&mut zone.records);
         self.drafts.gather(zone, &mut records, key, hands, problems);
+        // Before Route 53's own name servers are added: their names may lie in a zone such as com.
+        let leading = std::mem::take(&mut self.drafts.leading);
         meaning::add_defaults(zone, &mut records, &mut self.drafts, problems);
         self.drafts.find_covers();
+        targets::check(zone, &records, &self.drafts, &leading, problems);
+        self.drafts.leading = leading;
         self.drafts.end_lookups();
-        let (groups, counts, signed) = self.write(zone, &mut records, settings, hands, problems);
+        let (groups, counts, signed, signing) = self.write(zone, &mut records, settings, hands, problems);
         if self.arena.len() > ARENA_MAX || self.drafts.too_large {
             problems.push(meaning::too_large(zone));
             let mut nothing = ZoneData::new(zone.origin.clone(), zone.files[0].clone());
@@ -88,6 +94,7 @@ impl Workshop {
             denial: Denial::Unsigned,
             groups: groups.into_boxed_slice(),
             counts,
+            first_to_end: signing.report(zone, problems),
             origin_labels: zone.origin.label_count() as u8,
             origin_length: zone.origin.wire().len() as u8,
         };
@@ -115,10 +122,11 @@ impl Workshop {
         settings: &Settings,
         hands: &dyn Hands,
         problems: &mut Problems,
-    ) -> (Vec<Group>, Counts, bool) {
+    ) -> (Vec<Group>, Counts, bool, Signing) {
         let Workshop { drafts, arena, places, parts, .. } = self;
         let names = drafts.len();
-        let (mut groups, mut signed) = (Vec::new(), false);
+        let (mut groups, mut signed, mut signing) = (Vec::new(), false, Signing::default());
+        let meant_signed = signing::is_signed(records, drafts.records_of(records, drafts.get(APEX)));
         let mut counts = Counts { names: names as u32, ..Counts::default() };
         arena.clear();
         // The table stands in front, and is written once it is known where its nodes are.
@@ -130,7 +138,7 @@ impl Workshop {
         let mut done_with = 0;
         for first in (0..names).step_by(PART * together) {
             let last = names.min(first + PART * together);
-            let ground = Ground { zone, settings, drafts, records, arena, places };
+            let ground = Ground { zone, settings, drafts, records, arena, places, signed: meant_signed };
             let write = |number: usize| {
                 let begin = first + number * PART;
                 parts[number]
@@ -145,6 +153,7 @@ impl Workshop {
             for part in parts.iter_mut().take((last - first).div_ceil(PART)) {
                 let part = part.get_mut().unwrap_or_else(PoisonError::into_inner);
                 signed |= part.signed;
+                signing.append(std::mem::take(&mut part.signing));
                 part.append_to(arena, places, &mut groups, &mut counts);
                 problems.append(std::mem::take(&mut part.problems));
             }
@@ -155,7 +164,7 @@ impl Workshop {
             }
         }
         link(drafts, places, arena, &mut groups);
-        (groups, counts, signed)
+        (groups, counts, signed, signing)
     }
 
     /// RFC 2308, 3: a negative answer lives as long as the SOA's TTL and its MINIMUM field allow.

@@ -46,6 +46,7 @@ impl ZoneImage {
             file,
             denial: Denial::Unsigned,
             counts: Counts::default(),
+            first_to_end: None,
             origin,
         }
     }

@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use super::image::Flags;
+use super::targets;
 use crate::hands::{self, Hands};
 use crate::model::ZoneData;
 use crate::model::zone::{RecordId, Records};
@@ -88,6 +89,8 @@ pub(super) struct Drafts {
     /// The cut or DNAME that each draft lies below, the outermost where there are several; empty where there is none.
     covers: Vec<u32>,
     groups: BTreeMap<u32, BTreeMap<u16, Vec<u32>>>,
+    /// Records whose targets are to be checked, with their owners.
+    pub leading: Vec<(u32, RecordId)>,
     /// For each chunk of records the last draft that has one of them.
     last_of_chunk: Vec<u32>,
     /// Of the chunk of records that is being gathered.
@@ -153,6 +156,7 @@ impl Drafts {
         self.names.clear();
         self.covers.clear();
         self.groups.clear();
+        self.leading.clear();
         self.last_of_chunk.clear();
         let places = (expected * 3 / 2).next_power_of_two().max(TABLE_MIN);
         self.table.clear();
@@ -268,6 +272,9 @@ impl Drafts {
             last => records.link(last, id),
         }
         entry.last = id;
+        if targets::is_checked(rtype) {
+            self.leading.push((draft, id));
+        }
     }
 
     fn mark(&mut self, draft: u32, rtype: Type) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::denial::Denial;
 use super::group::Group;
+use super::signing::FirstToEnd;
 use crate::model::zone::Visibility;
 use crate::wire::fragment::Fragment;
 use crate::wire::name::Name;
@@ -40,6 +41,8 @@ pub struct ZoneImage {
     pub file: Arc<str>,
     pub(super) denial: Denial,
     pub counts: Counts,
+    /// The signature that ends first, where there are any.
+    pub(super) first_to_end: Option<Box<FirstToEnd>>,
 }
 
 /// How much a zone holds.

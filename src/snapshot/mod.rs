@@ -20,7 +20,9 @@ mod networks;
 mod part;
 pub mod rate_limit;
 pub mod settings;
+mod signing;
 pub mod stand_in;
+mod targets;
 pub mod upstream;
 pub mod zones;
 

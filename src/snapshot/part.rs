@@ -9,6 +9,7 @@ use super::draft::{Draft, Drafts};
 use super::group::{Alternative, Body, Group, Target};
 use super::image::{Counts, ENTRY, Entry, Flags, Found, Kind, Node, NodeAt, SetAt};
 use super::meaning::Meaning;
+use super::signing::Signing;
 use crate::model::record_set;
 use crate::model::zone::{Record, RecordId, Records, ZoneData};
 use crate::policy::MEMBERS_MAX;
@@ -26,6 +27,8 @@ pub(super) struct Ground<'a> {
     /// What was written before, and where the nodes of the first drafts stand there. Their records may be gone.
     pub arena: &'a [u8],
     pub places: &'a [u32],
+    /// The zone is meant to be signed.
+    pub signed: bool,
 }
 
 /// Names in a row, and what they have, as written into an arena of its own.
@@ -38,6 +41,7 @@ pub(super) struct Part {
     counts: Counts,
     /// Some records are signatures.
     pub signed: bool,
+    pub signing: Signing,
     pub problems: Problems,
     /// The records of a name: the type, for signatures the one they cover too.
     by_kind: Vec<((Type, Type), RecordId)>,
@@ -127,6 +131,9 @@ impl<'a> Writer<'a, '_> {
             let offset = self.referral(draft, &records);
             self.write_entry(next, Entry { rtype: Type::NS, kind: Kind::Referral, offset });
         }
+        if self.ground.signed {
+            self.check_signing(draft, index, &by_kind);
+        }
         self.meaning.check_node(draft, index == 0, drafts, index, &records);
         (self.part.by_kind, self.part.scratch) = (by_kind, records);
     }
@@ -156,6 +163,39 @@ impl<'a> Writer<'a, '_> {
         place[2] = kind as u8;
         place[4..].copy_from_slice(&offset.to_le_bytes());
         at + ENTRY
+    }
+
+    /// Notes which sets of a name have no signature, and when the signatures end. Delegations and glue have none (RFC 4035,
+    /// 2.2).
+    fn check_signing(&mut self, draft: &Draft, index: u32, by_kind: &[((Type, Type), RecordId)]) {
+        let Ground { zone, drafts, records: all, .. } = *self.ground;
+        let name = drafts.name(draft);
+        if draft.flags & Flags::OCCLUDED != 0 {
+            return;
+        }
+        let at_cut = draft.flags & Flags::CUT != 0;
+        let wants = |rtype: Type| rtype != Type::RRSIG && (!at_cut || matches!(rtype, Type::DS | Type::NSEC));
+        let is_signed = |rtype: Type| by_kind.iter().any(|&(kind, _)| kind == (Type::RRSIG, rtype));
+        let signing = &mut self.part.signing;
+        for set in by_kind.chunk_by(|(one, _), (other, _)| one == other) {
+            let ((rtype, _), first) = set[0];
+            if wants(rtype) && !is_signed(rtype) {
+                signing.unsigned(name, rtype, || zone.at(&all.get(first)));
+            }
+            if rtype == Type::RRSIG {
+                for record in set.iter().map(|&(_, id)| all.get(id)) {
+                    signing.signature(name, record.rdata, || zone.at(&record));
+                }
+            }
+        }
+        for (rtype, sets) in drafts.groups_of(index) {
+            let first = &zone.record_sets[sets[0] as usize];
+            // One that is there or not, by its health, may be signed.
+            let may_hold = sets.len() == 1 && matches!(first.body, record_set::Body::Values { .. });
+            if wants(rtype) && !(may_hold && is_signed(rtype)) {
+                signing.steered(name, rtype, || first.at.clone());
+            }
+        }
     }
 
     /// Renders the plain records of one type; returns where they stand.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use super::upstream::{Outside, Said, Standing, Upstream};
+use crate::wire::name::Name;
 use crate::wire::rtype::Type;
 
 /// The TTL of a stand-in's addresses in seconds: that of Elastic Load Balancing.
@@ -57,7 +58,12 @@ impl StandIns {
         if self.is_empty() {
             return None;
         }
-        let name = outside.name.without_dot().to_ascii_lowercase();
+        self.of_name(&outside.name)
+    }
+
+    /// The stand-in for a name, of whatever type.
+    pub fn of_name(&self, name: &Name) -> Option<&StandIn> {
+        let name = name.without_dot().to_ascii_lowercase();
         self.0.iter().find(|one| matches(one.pattern.as_bytes(), name.as_bytes()))
     }
 }

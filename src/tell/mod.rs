@@ -29,6 +29,7 @@ use crate::why::ClientRule;
 use crate::wire::name::{LABELS_MAX, Name};
 use crate::wire::query::{Query, unaskable};
 use crate::wire::rtype::{Class, Type};
+use crate::zonefile::{Foreign, foreign};
 
 /// Who asks where nobody is named: this machine.
 const NOBODY_NAMED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -81,9 +82,12 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::BadName(what) => f.write_str(what),
-            Refused::UnknownType(text) => {
-                write!(f, "{text:?} is not a record type; write a mnemonic, as AAAA, or a number, as TYPE65")
-            }
+            Refused::UnknownType(text) => match foreign(text) {
+                Some(Foreign { why, asked_as, write, .. }) => {
+                    write!(f, "{text:?} is not a record type: {why}; ask for {asked_as}, and in a zone file {write}")
+                }
+                None => write!(f, "{text:?} is not a record type; write a mnemonic, as AAAA, or a number, as TYPE65"),
+            },
             Refused::NotAQuestion(rtype) => write!(f, "{rtype} is not a question that records answer"),
             Refused::BadFrom(text) => {
                 write!(f, "{text:?} is neither an address, as 198.51.100.7, nor a network, as 198.51.100.0/24")

@@ -207,6 +207,14 @@ fn requests_are_read_from_words() {
     for (name, rtype, from, what) in [
         ("a..b", "A", None, "\"a..b\" is not a name"),
         ("a", "AAA", None, "\"AAA\" is not a record type"),
+        (
+            "a",
+            "dyna",
+            None,
+            "\"dyna\" is not a record type: DYNA is gdnsd's word for addresses that a plugin chooses; ask",
+        ),
+        ("a", "LUA", None, "\"LUA\" is not a record type: LUA is PowerDNS's word"),
+        ("a", "ANAME", None, "\"ANAME\" is not a record type: ANAME is"),
         ("a", "AXFR", None, "AXFR is not a question that records answer"),
         ("a", "TYPE41", None, "OPT is not a question"),
         ("a", "A", Some("198.51.100/24"), "\"198.51.100/24\" is neither an address"),

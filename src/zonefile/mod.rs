@@ -5,6 +5,7 @@
 
 pub mod annotation;
 mod directive;
+mod foreign;
 mod generate;
 mod pieces;
 mod print;
@@ -14,6 +15,7 @@ mod source;
 
 use std::sync::Arc;
 
+pub use foreign::{Foreign, foreign};
 pub use print::print;
 pub use reader::Room;
 

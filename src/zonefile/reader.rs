@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::foreign::foreign;
 use super::routing::GroupKey;
 use super::source::Source;
 use super::{Includes, annotation, pieces};
@@ -430,10 +431,10 @@ fn record_type(field: &Field<'_>) -> Option<Type> {
 
 fn not_a_type(field: &Field<'_>) -> Box<Fault> {
     let fault = field.is_not("a record type");
-    if field.is("ALIAS") {
-        return fault.remedy("write an alias as: name AWS ALIAS A target $self false");
-    }
     let word = String::from_utf8_lossy(field.bytes).to_ascii_uppercase();
+    if let Some(foreign) = foreign(&word) {
+        return fault.why(foreign.why).remedy(foreign.write);
+    }
     match nearest(&word, Type::mnemonics()) {
         Some(meant) => fault.remedy(format!("did you mean {meant}?")),
         None => fault.remedy("write a type as A or MX, one without a mnemonic as TYPE1234"),

@@ -7,6 +7,7 @@ mod allocations;
 mod chance;
 mod command_line;
 mod changing;
+mod checked;
 mod denial;
 mod confined;
 mod doors;

@@ -7,6 +7,8 @@
 //! | `check ID …` | defines health checks, of which it does not matter what they would ask |
 //! | `place ROW` | adds a row to `places.csv`, in its usual columns |
 //! | `setting KEY=VALUE` | changes a setting |
+//! | `clock TIME` | reads the zones at this time, as `20261203100000`; without it no signature has ended |
+//! | `resolver none` | no resolver is configured for names outside |
 //! | `down ID`, `up ID`, `auto ID` | forces the verdict on a health check, or no longer does |
 //! | `problems` | what is wrong with the files as they stand |
 //! | `odds NAME TYPE …` | the exact odds of whole answers, as `odds --answers` prints them: `--from ADDRESS|NETWORK`, `--vpc ID`, `--listener ADDRESS:PORT`, `--json` |
@@ -39,6 +41,8 @@ const PLACES: &str = "network,continent,country,subdivision,latitude,longitude,r
 pub struct World {
     folders: Folders,
     settings: Settings,
+    clock: Option<u32>,
+    resolver: bool,
     forced: BTreeMap<String, bool>,
     server: Option<Server>,
     counts: Counts,
@@ -47,7 +51,8 @@ pub struct World {
 impl World {
     fn new() -> World {
         let (folders, settings) = (Folders::default(), settings::quiet());
-        World { folders, settings, forced: BTreeMap::new(), server: None, counts: Counts::new() }
+        let (clock, resolver, forced) = (None, true, BTreeMap::new());
+        World { folders, settings, clock, resolver, forced, server: None, counts: Counts::new() }
     }
 
     fn server(&mut self) -> &mut Server {
@@ -55,6 +60,12 @@ impl World {
             let (mut server, counts) = self.folders.serve(self.settings.clone());
             self.counts = counts;
             server.force(&self.forced);
+            let Server { snapshot, problems, .. } = &mut server;
+            if let Some(now) = self.clock {
+                snapshot.zones.numbers().for_each(|zone| snapshot.image(zone).check_signatures(now, problems));
+            }
+            snapshot.check_outside(&|_| self.resolver, problems);
+            problems.sort();
             server
         })
     }
@@ -100,6 +111,11 @@ impl World {
                     };
                     self.server = None;
                 }
+                "clock" => {
+                    self.clock = Some(rdata::stamp::read(argument.as_bytes()).ok_or("a time is YYYYMMDDHHmmSS")?);
+                    self.server = None;
+                }
+                "resolver" => (self.resolver, self.server) = (argument != "none", None),
                 "setting" => {
                     settings::change(&mut self.settings, argument)?;
                     self.server = None;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::problem::{At, Problem};
+use crate::route53::record_sets::HOSTED_ZONE;
 
 /// Ours: a file larger than this is no zone; the root zone has 2 MiB.
 pub const FILE_MAX: u64 = 2 << 30;
@@ -52,6 +53,31 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
 pub fn is_zone_file(name: &str) -> bool {
     let ours = name.ends_with(".zone") || (name.ends_with(".json") && !super::SHARED_FILES.contains(&name));
     ours && (!name.starts_with('.') || name == ".zone")
+}
+
+/// The file with the hosted zone's dump that may lie beside this dump of records.
+pub fn hosted_zone_of(name: &str) -> Option<String> {
+    let stem = name.strip_suffix(".json").filter(|_| !is_hosted_zone(name))?;
+    Some(format!("{stem}{HOSTED_ZONE}"))
+}
+
+/// The file with the records whose hosted zone this file dumps.
+pub fn records_of(name: &str) -> Option<String> {
+    name.strip_suffix(HOSTED_ZONE).map(|stem| format!("{stem}.json"))
+}
+
+pub fn is_hosted_zone(name: &str) -> bool {
+    name.ends_with(HOSTED_ZONE)
+}
+
+/// The first bytes of a regular file.
+pub fn head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let mut bytes = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(most as u64).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// All of a regular file of so many bytes at most, and its stamp from before it was read.

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use super::files::{self, Stamp};
+use super::passed_over;
 
 /// The clock of a file system that counts less than seconds goes with the kernel's ticks, which are half as long at most.
 const CLOCK: Duration = Duration::from_millis(20);
@@ -30,6 +31,8 @@ pub struct Listing {
     /// What isn't named like a zone file, and may be a folder.
     others: Vec<OsString>,
     not_utf8: Vec<OsString>,
+    /// Regular files that are not ours, and not expected either.
+    passed_over: Vec<OsString>,
 }
 
 struct ZoneFile {
@@ -56,6 +59,7 @@ impl Listing {
             zone_files: Vec::new(),
             others: Vec::new(),
             not_utf8: Vec::new(),
+            passed_over: Vec::new(),
         };
         let mut dir = Dir::open(folder, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
         for entry in dir.iter() {
@@ -86,7 +90,8 @@ impl Listing {
             Err(_) if name.ends_with(b".zone") || name.ends_with(b".json") => {
                 self.not_utf8.push(OsStr::from_bytes(name).into());
             }
-            _ if regular => {}
+            Ok(name) if regular && passed_over::is_expected(name) => {}
+            _ if regular => self.passed_over.push(OsStr::from_bytes(name).into()),
             _ => self.others.push(OsStr::from_bytes(name).into()),
         }
     }
@@ -116,6 +121,16 @@ impl Listing {
     /// The names of zone files that are not UTF-8.
     pub fn not_utf8(&self) -> &[OsString] {
         &self.not_utf8
+    }
+
+    /// Regular files that are not ours.
+    pub fn passed_over(&self) -> &[OsString] {
+        &self.passed_over
+    }
+
+    /// Whether there is a zone file of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.zone_files.binary_search_by(|file| self.names[file.name.clone()].cmp(name)).is_ok()
     }
 
     /// Whether it is surely still what this folder holds.

@@ -27,7 +27,11 @@ pub fn rebuild<T>(
     let mut room = Room { text: std::mem::take(&mut kept.files.first_mut()?.bytes), ..Room::default() };
     let data = if name.ends_with(".json") {
         let named = named.as_ref().ok().cloned();
-        record_sets::read(named, file, &room.text, rules.limits, &mut problems).map(|dump| dump.zone)
+        let hosted_zone = files::hosted_zone_of(name);
+        let hosted_zone = kept.files.iter().skip(1).find(|file| hosted_zone.as_deref() == Some(&*file.wanted));
+        let hosted_zone = hosted_zone.map(|file| (files::shown(&dir.join(&file.shown)), file.bytes.as_slice()));
+        let dump = record_sets::read_with(named, file, &room.text, hosted_zone, rules.limits, &mut problems);
+        dump.map(|dump| dump.zone)
     } else {
         let load = Load { dir, root: dir, rules, hands: Threads::of_this_machine(), shared, build };
         load.zone_file(&named, &file, &KeptIncludes { dir, kept: &kept }, &mut room, &mut problems)

@@ -18,7 +18,7 @@ mod read;
 mod service;
 mod shape;
 mod show;
-mod stamp;
+pub mod stamp;
 
 #[cfg(test)]
 mod tests;
