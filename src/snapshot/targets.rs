@@ -76,6 +76,9 @@ pub(super) fn check(
     targets.report(problems);
 }
 
+/// A finding with its target.
+type Found = (Vec<u8>, Finding);
+
 struct Targets<'a> {
     records: &'a Records,
     drafts: &'a Drafts,
@@ -146,7 +149,7 @@ impl Targets<'_> {
     }
 
     fn report(self, problems: &mut Problems) {
-        let mut causes: BTreeMap<(Cause, Type), Vec<(Vec<u8>, Finding)>> = BTreeMap::new();
+        let mut causes: BTreeMap<(Cause, Type), Vec<Found>> = BTreeMap::new();
         for ((cause, rtype, target), finding) in self.findings {
             causes.entry((cause, rtype)).or_default().push((target, finding));
         }
