@@ -51,14 +51,14 @@ impl Check {
         }
         loaded.problems = loaded.problems.without_consequences();
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
-        report(self.format, &loaded.problems, loaded.zones, loaded.records)?;
-        out::note(loaded.snapshot.geography.summary(clock::unix_millis() / 1000));
+        let geography = loaded.snapshot.geography.summary(clock::unix_millis() / 1000);
+        report(self.format, &loaded.problems, (loaded.zones, loaded.records), &geography)?;
         Ok(if errors > 0 || self.strict && warnings > 0 { FOUND_WRONG } else { FINE })
     }
 }
 
 /// Writes what was found: the problems to stdout; their number to stderr, where the format has no place for it.
-fn report(format: Format, problems: &Problems, zones: usize, records: u64) -> anyhow::Result<()> {
+fn report(format: Format, problems: &Problems, (zones, records): (usize, u64), geography: &str) -> anyhow::Result<()> {
     let (errors, warnings) = (problems.errors(), problems.warnings());
     let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
     let summary = format!("{}, {}: {found}", counted(zones, "zone"), counted(records, "record"));
@@ -66,7 +66,9 @@ fn report(format: Format, problems: &Problems, zones: usize, records: u64) -> an
         Format::Text => out::written(terminal::show_problems(problems, To::Stdout))?,
         Format::Github => out::print_bytes(problems.github().as_bytes())?,
         Format::Json => {
-            let summary = json!({ "zones": zones, "records": records, "errors": errors, "warnings": warnings });
+            let summary = json!({
+                "zones": zones, "records": records, "errors": errors, "warnings": warnings, "geography": geography,
+            });
             return print_json(&json!({ "problems": problems.json(), "summary": summary }));
         }
         Format::Junit => {
@@ -80,6 +82,7 @@ fn report(format: Format, problems: &Problems, zones: usize, records: u64) -> an
             return out::print_bytes(junit("fingerpost check", &cases, problems).as_bytes());
         }
     }
+    out::note(geography);
     out::note(summary);
     Ok(())
 }

@@ -48,7 +48,10 @@ pub(super) fn apply(config: &mut Config, variables: &[Variable], problems: &mut 
             problems.push(wrong(setting, "", "its value is not UTF-8".into()));
             continue;
         };
-        if let Err(what) = read(setting, config, text) {
+        let read = read(setting, config, text);
+        // The file's value, if there is one, changes nothing.
+        config.said.insert(setting.name, format!("{PREFIX}={text}"));
+        if let Err(what) = read {
             problems.push(wrong(setting, text, what));
         } else if setting.name == "access" {
             // They are about the file's table.
@@ -135,9 +138,12 @@ mod tests {
     fn every_setting_can_stand_in_the_environment() {
         for setting in settings() {
             let text = example(setting);
-            let (by_variable, problems) = read("", &[(&name_of(setting), text.trim_matches('\''))]);
+            let (mut by_variable, problems) = read("", &[(&name_of(setting), text.trim_matches('\''))]);
             assert_eq!(problems, [""; 0], "{}", setting.name);
+            // Each is known by its own text.
+            by_variable.said.clear();
             let (mut by_file, _) = Config::read(setting.example, "f", Path::new(""));
+            by_file.said.clear();
             if setting.name == "access" {
                 by_file.regrets = Default::default();
             }
@@ -205,7 +211,8 @@ mod tests {
             ),
         ] {
             let (_, problems) = read("", &[(name, value)]);
-            let expected = format!("environment:1:1: {expected}");
+            let word = if expected.starts_with("warning: ") { "" } else { "error: " };
+            let expected = format!("environment:1:1: {word}{expected}");
             assert!(problems.len() == 1 && problems[0].starts_with(&expected), "{problems:?}");
         }
         let receiver = "[report.a]\nurl = \"http://a\"\nas = \"b\"\ntoken_variable = \"FINGERPOST_TOKEN_OF_A\"";

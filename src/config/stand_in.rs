@@ -52,11 +52,11 @@ mod tests {
     #[test]
     fn stand_ins_that_cannot_be_are_told() {
         for (text, expected) in [
-            ("stand_in = 1", "f:1:12: stand_in: stand-ins are a table"),
-            ("[stand_in]\n\"a b\" = \"::1\"", "f:2:1: stand_in: \"a b\" is not a name with * for any letters"),
-            ("[stand_in]\n\"a..b\" = \"::1\"", "f:2:1: stand_in: \"a..b\" is not a name"),
-            ("[stand_in]\n\"*\" = []", "f:2:7: stand_in: there are 0 addresses, not 1 to 100"),
-            ("[stand_in]\n\"*\" = [\"x\"]", "f:2:8: stand_in: \"x\" is not an address, like 192.0.2.200"),
+            ("stand_in = 1", "f:1:12: error: stand_in: stand-ins are a table"),
+            ("[stand_in]\n\"a b\" = \"::1\"", "f:2:1: error: stand_in: \"a b\" is not a name with * for any letters"),
+            ("[stand_in]\n\"a..b\" = \"::1\"", "f:2:1: error: stand_in: \"a..b\" is not a name"),
+            ("[stand_in]\n\"*\" = []", "f:2:7: error: stand_in: there are 0 addresses, not 1 to 100"),
+            ("[stand_in]\n\"*\" = [\"x\"]", "f:2:8: error: stand_in: \"x\" is not an address, like 192.0.2.200"),
         ] {
             let (_, problems) = Config::read(text, "f", Path::new(""));
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
@@ -28,18 +27,18 @@ use super::live::{Live, Served};
 use super::load::{Loaded, Loader};
 use super::loading::{Job, Load, Loading};
 use super::probe::{self, Prober};
-use super::proxy::{Behind, Proxies};
+use super::proxy::Proxies;
 use super::report;
 use super::routing_tests::{self, Failed, GateFailed};
 use super::service::{self, Service};
 use super::state::{CookieSecrets, State, Unusable};
+use super::udp_workers::UdpWorkers;
 use super::upstream::Asking;
 use super::watch::Watch;
-use super::{clock, log, settings, sys, tcp, udp};
+use super::{clock, log, settings, sys, tcp};
 use crate::config::{self, Config, Effect, Flags};
 use crate::problem::{Severity, counted};
 use crate::respond::Transport;
-use crate::respond::counters::Counters;
 use crate::respond::rate_limit::Table;
 use crate::snapshot::{Settings, Snapshot};
 
@@ -117,7 +116,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
     log::write();
     // Whatever clients do over streams, probes and the admin port have a thread of their own.
     let (runtime, streams) = (threads(1, "keeping")?, threads(plan.workers, "tcp")?);
-    let waiting = ports::wait(&runtime, admin_port.as_ref())?;
+    let mut waiting = ports::wait(&runtime, admin_port.as_ref())?;
     let state = open_state(&plan);
     let health_state = state.clone();
     let cookies = CookieSecrets::load(state.as_ref(), clock::unix_seconds()).or_else(|error| {
@@ -214,8 +213,9 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             let limits = admin::Limits::default();
             let admin = Arc::new(Admin { health, counters, loads, doors, proxies, served, reload, token, limits });
             // From here on the port itself answers.
-            drop(waiting);
+            waiting.shutdown().await;
             for port in ports {
+                tracing::info!("admin port on {}", port.local_addr()?);
                 tokio::spawn(admin.clone().serve(TcpListener::from_std(port)?, stopped.clone()));
             }
         }
@@ -321,56 +321,6 @@ fn seed() -> Result<u64> {
     let mut seed = [0; 8];
     sys::random(&mut seed).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
     Ok(u64::from_le_bytes(seed))
-}
-
-/// The threads that answer over UDP.
-struct UdpWorkers {
-    stop: Arc<AtomicBool>,
-    threads: Vec<(Arc<std::net::UdpSocket>, JoinHandle<()>)>,
-}
-
-impl UdpWorkers {
-    fn start(
-        sockets: Vec<std::net::UdpSocket>,
-        served: &Served,
-        seed: u64,
-        limiter: &Arc<Table>,
-        proxies: &Arc<Proxies>,
-        counters: &mut Vec<Arc<Counters>>,
-    ) -> Result<UdpWorkers> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut threads = Vec::with_capacity(sockets.len());
-        for (number, socket) in (1..).zip(sockets) {
-            let socket = Arc::new(socket);
-            let mut live = Live::new(served, Transport::Udp, seed.wrapping_add(number)).limited_by(limiter);
-            counters.push(live.counters());
-            let (its_socket, its_stop) = (socket.clone(), stop.clone());
-            // Who has no proxies doesn't look for any.
-            let proxies = proxies.any().then(|| proxies.clone());
-            let thread = thread::Builder::new()
-                .name(format!("udp-{number}"))
-                .spawn(move || match proxies {
-                    None => udp::serve(&its_socket, &mut live, &its_stop),
-                    Some(proxies) => udp::serve(&its_socket, &mut Behind { proxies, responder: live }, &its_stop),
-                })
-                .context("the system gives no threads")?;
-            threads.push((socket, thread));
-        }
-        Ok(UdpWorkers { stop, threads })
-    }
-
-    /// Returns when all that had been received is answered.
-    fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for (socket, _) in &self.threads {
-            udp::wake(socket);
-        }
-        for (_, thread) in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a UDP worker had ended before its time");
-            }
-        }
-    }
 }
 
 /// The signals that the server obeys.
@@ -685,7 +635,9 @@ impl Control {
             tracing::warn!("{file} has errors: its zone is served as it was before");
         }
         for file in loaded.refused.iter().take(LOGGED_PROBLEMS_MAX) {
-            tracing::error!("{file} has errors: its zone is not served; queries for it are answered SERVFAIL");
+            tracing::error!(
+                "{file} has errors and is not served; unless another file serves its zone, queries for it are answered SERVFAIL"
+            );
         }
         self.told = problems;
         if report == Report::Refused {

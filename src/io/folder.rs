@@ -21,6 +21,7 @@ mod listing;
 mod passed_over;
 mod rebuild;
 mod rules;
+mod seen;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,10 +35,12 @@ pub use listing::{Kind, Listing};
 use passed_over::PassedOver;
 pub use rebuild::rebuild;
 pub use rules::{Held, Kept, KeptFile, Memory, NoMemory, Rules};
+pub use seen::{Good, Seen};
+use seen::{More, SeenZone};
 
 use super::hands::{Threads, helpers};
 use crate::model::zone::Visibility;
-use crate::model::{Shared, Vpc, ZoneData, validate};
+use crate::model::{Shared, ZoneData, validate};
 use crate::problem::{Problem, Problems};
 use crate::route53::{cidr_collections, health_check_tags, health_checks, record_sets, vpcs};
 use crate::wire::name::Name;
@@ -98,23 +101,6 @@ pub struct LoadedZone {
     pub stamp: Stamp,
 }
 
-/// What a load remembers, so that the next one reads only what changed.
-#[derive(Clone, Default)]
-pub struct Seen {
-    /// By file name.
-    zones: Vec<SeenZone>,
-    /// A zone is made of other files than its own, or of what a link leads to: any file may matter to it.
-    entangled: bool,
-    /// Zones have problems with each other, which only all together show.
-    at_odds: bool,
-    shared_stamps: Vec<Option<Stamp>>,
-    shared: Shared,
-    shared_failed: bool,
-    shared_problems: Problems,
-    rules: Rules,
-    passed_over: PassedOver,
-}
-
 /// Which files changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Touched {
@@ -138,27 +124,6 @@ impl Touched {
             _ => Touched::Any,
         }
     }
-}
-
-/// Kept small: there may be a hundred thousand.
-#[derive(Clone)]
-struct SeenZone {
-    /// Its path, which the loaded zone has too; they are all in one folder.
-    file: Arc<str>,
-    stamp: Option<Stamp>,
-    /// None for a zone that its file's name tells all about and that has no problems.
-    more: Option<Box<More>>,
-}
-
-#[derive(Clone)]
-struct More {
-    origin: Name,
-    visibility: Visibility,
-    vpcs: Vec<Vpc>,
-    included: Vec<Included>,
-    /// The hosted zone's dump beside it.
-    hosted_zone: Option<Included>,
-    problems: Problems,
 }
 
 /// What one worker found out about one zone.
@@ -406,97 +371,6 @@ pub fn load_touched<T: Send>(
     Some(zones.collect())
 }
 
-impl Seen {
-    /// All that is wrong by now with the shared files and with zones, each by itself.
-    pub fn problems(&self) -> Problems {
-        let mut problems = self.shared_problems.clone();
-        let more = self.zones.iter().filter_map(|zone| zone.more.as_ref());
-        more.for_each(|more| problems.append(more.problems.clone()));
-        problems.append(self.passed_over.problems.clone());
-        problems.sort();
-        problems
-    }
-
-    /// Which zone it is, by the place of its file's name among the others.
-    pub fn zone(&self, place: usize) -> (Name, Visibility) {
-        self.zones[place].is()
-    }
-
-    /// The files of a zone: its own, and those that its problems stand in.
-    pub fn files_of(&self, origin: &Name, visibility: &Visibility) -> BTreeSet<Arc<str>> {
-        let mut files = BTreeSet::new();
-        for zone in &self.zones {
-            let (its, seen_by) = zone.is();
-            if its == *origin && seen_by == *visibility {
-                files.insert(zone.file.clone());
-                let problems = zone.more.iter().flat_map(|more| more.problems.iter());
-                files.extend(problems.map(|problem| problem.at.file.clone()));
-            }
-        }
-        files
-    }
-
-    /// The zones without errors, by the names of their files.
-    pub fn good(&self) -> impl Iterator<Item = Good<'_>> {
-        self.zones.iter().filter_map(SeenZone::good)
-    }
-
-    /// The zone of a file of this name, if it has no errors.
-    pub fn good_one(&self, name: &str) -> Option<Good<'_>> {
-        let at = self.zones.binary_search_by(|zone| zone.name().cmp(name)).ok()?;
-        self.zones.get(at)?.good()
-    }
-
-    /// The shared files and their stamps; none where they have errors.
-    pub fn good_shared(&self) -> Option<impl Iterator<Item = (&'static str, Stamp)>> {
-        let files = SHARED_FILES.iter().zip(&self.shared_stamps);
-        (!self.shared_failed).then(|| files.filter_map(|(name, stamp)| Some((*name, (*stamp)?))))
-    }
-
-    /// The zone of a file of this name.
-    pub fn named(&self, name: &str) -> (Name, Visibility) {
-        let at = self.zones.binary_search_by(|zone| zone.name().cmp(name));
-        at.map_or_else(|_| (origin_of(name), Visibility::Public), |at| self.zone(at))
-    }
-
-    /// The names of all zone files.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.zones.iter().map(SeenZone::name)
-    }
-
-    /// The zones that have errors: their files by name, and who they are.
-    pub fn failed(&self) -> impl Iterator<Item = (&str, Name, Visibility)> {
-        self.zones.iter().filter(|zone| zone.has_errors()).map(|zone| {
-            let (origin, visibility) = zone.is();
-            (zone.name(), origin, visibility)
-        })
-    }
-}
-
-/// A zone without errors, and the files that it was read from.
-#[derive(Clone, Copy)]
-pub struct Good<'s> {
-    zone: &'s SeenZone,
-    pub stamp: Stamp,
-}
-
-impl<'s> Good<'s> {
-    pub fn name(&self) -> &'s str {
-        self.zone.name()
-    }
-
-    /// The other files that it was read from: those it includes, and the dump of its hosted zone. A file without a stamp
-    /// was looked for and not found.
-    pub fn others(&self) -> impl Iterator<Item = &'s Included> {
-        self.zone.more.iter().flat_map(|more| more.included.iter().chain(&more.hosted_zone))
-    }
-
-    /// Which zone it is.
-    pub fn is(&self) -> (Name, Visibility) {
-        self.zone.is()
-    }
-}
-
 /// What the loading of every zone has in common.
 struct Load<'a, T> {
     dir: &'a Path,
@@ -686,47 +560,6 @@ impl Room {
         if self.text.capacity() > TEXT_KEPT {
             self.text = Vec::new();
         }
-    }
-}
-
-impl SeenZone {
-    fn name(&self) -> &str {
-        self.file.rsplit('/').next().unwrap_or_default()
-    }
-
-    fn has_errors(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.problems.errors() > 0)
-    }
-
-    fn good(&self) -> Option<Good<'_>> {
-        self.stamp.filter(|_| !self.has_errors()).map(|stamp| Good { zone: self, stamp })
-    }
-
-    /// The VPCs that its file tells of.
-    fn vpcs(&self) -> &[Vpc] {
-        self.more.as_ref().map_or(&[], |more| &more.vpcs)
-    }
-
-    /// The stamp of the hosted zone's dump that was read with it.
-    fn hosted_zone(&self) -> Option<Stamp> {
-        self.more.as_ref().and_then(|more| more.hosted_zone.as_ref()?.stamp)
-    }
-
-    fn includes(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| !more.included.is_empty())
-    }
-
-    /// Which zone it is.
-    fn is(&self) -> (Name, Visibility) {
-        match &self.more {
-            Some(more) => (more.origin.clone(), more.visibility.clone()),
-            None => (origin_of(self.name()), Visibility::Public),
-        }
-    }
-
-    fn is_current(&self, stamp: Stamp) -> bool {
-        let included = self.more.as_ref().map_or(&[][..], |more| more.included.as_slice());
-        self.stamp == Some(stamp) && included.iter().all(|file| files::stamp(&file.wanted) == file.stamp)
     }
 }
 

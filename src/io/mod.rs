@@ -38,6 +38,7 @@ pub mod terminal;
 pub mod together;
 pub mod turns;
 pub mod udp;
+pub mod udp_workers;
 pub mod upstream;
 pub mod watch;
 

@@ -31,6 +31,8 @@ impl Folders {
         let (geography, mut problems) = Geography::build(tables.into_iter().map(table).collect());
         let folder = folder::load(dir.path(), Limits::default(), &|_, _| ()).expect("the folder just made");
         problems.append(folder.problems);
+        let claims: Vec<_> =
+            folder.zones.iter().zip(0..).map(|(zone, place)| (zone.file.clone(), folder.seen.zone(place))).collect();
         let read: Vec<LoadedZone> = folder.zones.into_iter().filter_map(|zone| zone.built).collect();
         let count = |LoadedZone { data, .. }: &LoadedZone| {
             let file = Path::new(&*data.files[0]).file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -38,6 +40,7 @@ impl Folders {
         };
         let counts = read.iter().map(count).collect();
         let zones = read.into_iter().filter(|zone| !zone.failed).map(|zone| zone.data).collect();
-        (Server::with(zones, folder.shared, geography, settings, problems), counts)
+        let server = Server::with(zones, folder.shared, geography, settings, problems);
+        (server.claiming(claims), counts)
     }
 }

@@ -146,8 +146,9 @@ fn ready_is_503_until_the_first_load_has_ended_and_needs_no_token() {
     command.env("FINGERPOST_ADMIN_TOKEN", "as long as a token has to be, and longer");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program");
     let mut log = BufReader::new(child.stderr.take().expect("its log")).lines().map_while(Result::ok);
-    let line = log.find(|line| line.contains("admin port on ")).expect("where its admin port is");
-    let admin = line.rsplit(' ').next().expect("an address").to_string();
+    let line = log.find(|line| line.contains("admin port is bound to ")).expect("where its admin port is");
+    let rest = line.split("admin port is bound to ").nth(1);
+    let admin = rest.and_then(|rest| rest.split(';').next()).expect("an address").to_string();
     std::thread::spawn(move || log.for_each(drop));
     let begin = Instant::now();
     let (mut waited, mut ready) = (false, false);

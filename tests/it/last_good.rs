@@ -210,7 +210,7 @@ fn a_served_zone_is_not_taken_over_by_the_file_of_a_newcomer() {
         for loaded in [&running, &restarted, &broken] {
             assert_eq!(told(loaded, "www.example.com"), address(2), "{newcomer}");
             let errors: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-            let wanted = format!("{newcomer}:1:1: the zone example.com. is claimed by ");
+            let wanted = format!("{newcomer}:1:1: error: the zone example.com. is claimed by ");
             let named = |error: &String| error.contains(&wanted) && error.contains("/example.com.zone too");
             assert!(errors.iter().any(named), "{errors:?}");
         }

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fingerpost::geo::Geography;
+use fingerpost::io::folder;
+use fingerpost::model::zone::Visibility;
 use fingerpost::model::{Shared, ZoneData};
 use fingerpost::moment::Moment;
 use fingerpost::problem::{Problem, Problems};
 pub use fingerpost::respond::Transport;
 use fingerpost::respond::rate_limit::Table;
 use fingerpost::respond::{Arrival, Worker, respond};
-use fingerpost::snapshot::Snapshot;
 use fingerpost::snapshot::settings::Settings;
+use fingerpost::snapshot::{Parts, Snapshot, ZoneImage};
 use fingerpost::wire::name::Name;
 use fingerpost::zonefile::{self, Includes};
 
@@ -65,6 +67,32 @@ impl Server {
 
     pub fn of(snapshot: Snapshot) -> Server {
         Server { snapshot, problems: Problems::default(), worker: Worker::new(1), reply: vec![0; 65_535] }
+    }
+
+    /// Claims the zones of these files that are not served: queries for them are answered SERVFAIL.
+    pub fn claiming(mut self, files: Vec<(Arc<str>, (Name, Visibility))>) -> Server {
+        let Snapshot { settings, key, zones, geography, shared, verdicts, .. } = &self.snapshot;
+        let served: Vec<Arc<ZoneImage>> = zones.numbers().map(|zone| zones.shared_image(zone)).collect();
+        let is_served = |origin: &Name, visibility: &Visibility| {
+            served.iter().any(|image| image.origin == *origin && folder::meet(&image.visibility, visibility))
+        };
+        let names_a_zone = |file: &str| folder::names_a_zone(file.rsplit('/').next().unwrap_or_default());
+        let claims = files
+            .into_iter()
+            .filter(|(file, (origin, visibility))| names_a_zone(file) && !is_served(origin, visibility));
+        let claims = claims.map(|(file, (origin, visibility))| ZoneImage::claim(&origin, visibility, file, key));
+        let claims: Vec<Arc<ZoneImage>> = claims.map(Arc::new).collect();
+        if !claims.is_empty() {
+            self.snapshot = Snapshot::new(Parts {
+                settings: settings.clone(),
+                key: *key,
+                images: served.iter().cloned().chain(claims).collect(),
+                geography: geography.clone(),
+                shared: shared.clone(),
+                verdicts: verdicts.clone(),
+            });
+        }
+        self
     }
 
     /// Forces verdicts on health checks.

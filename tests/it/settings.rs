@@ -67,13 +67,16 @@ pub fn change(settings: &mut Settings, setting: &str) -> Result<(), String> {
                 _ => EcsFrom::Networks(networks.map_err(|_| no())?),
             }
         }
-        // As fingerpost.toml has it, in one line.
-        "access" => {
+        // As fingerpost.toml has them, in one line.
+        "access" | "stand_in" => {
             let (config, problems) = Config::read(setting, "setting", Path::new(""));
             if let Some(problem) = problems.iter().next() {
                 return Err(problem.to_string());
             }
-            settings.access = config.settings.access;
+            match key {
+                "access" => settings.access = config.settings.access,
+                _ => settings.stand_ins = config.settings.stand_ins,
+            }
         }
         "unlisted_location" => {
             settings.unlisted_location = match value {

@@ -213,7 +213,7 @@ fn a_zone_is_not_taken_over_while_the_server_is_down() {
     put(folder.path(), "zones/EXAMPLE.com.zone", &ZONE.replace("192.0.2.2", "192.0.2.66"));
     let server = Running::start(folder.path(), &[]);
     assert_eq!(ask_udp(server.address, "www"), WWW);
-    server.until_told("zones/EXAMPLE.com.zone:1:1: the zone example.com. is claimed by zones/example.com.zone");
+    server.until_told("zones/EXAMPLE.com.zone:1:1: error: the zone example.com. is claimed by zones/example.com.zone");
 }
 
 /// Lets others into a folder, so that a server that becomes one of them can read it.

@@ -479,7 +479,7 @@ mod tests {
 3 health checks: 2 healthy, 1 unhealthy, 1 forced; 2026-11-21 04:00:00
 CHECK    ID    VERDICT            SINCE                STREAK         LATENCY  NEXT      WHY
 green          unhealthy, forced  2026-11-21 03:59:00  -              -        -         forced: works
-Orders   blue  healthy            -                    2 of 3 failed  1.2 ms   04:00:07  503 \u{fffd}[2J
+Orders   blue  healthy            -                    2 of 3 failed  1.2 ms   04:00:07  503 \\u{1b}[2J
   answers a. A: blue, not green and 8 more
 many           healthy            -                    9 ok           2.0 ms   now       200 OK
   paris        says healthy                            9 ok           2.0 ms   now       200 OK
@@ -545,7 +545,7 @@ Orders in Dublin  healthy    03:59:00  3 ok      503 Service Unavailable
         let all = json!({ "now": "2026-11-21T04:02:00Z", "probes": false, "health_checks": [check] });
         let expected = "\
 1 health check: 0 healthy, 1 unhealthy, 1 stale; this server does not probe; 2026-11-21 04:02:00
-CHECK  VERDICT           SINCE                STREAK     LATENCY  NEXT  WHY                                                                 ANSWERS NOW
+CHECK  VERDICT           SINCE                STREAK     LATENCY  NEXT  WHY
 blue   unhealthy, stale  2026-11-21 03:59:00  1 of 3 ok  1.0 ms   -     stale since 2026-11-21 04:00:50: no checker knows the state any more
 ";
         assert_eq!(plain(&list(&all, None)), expected);

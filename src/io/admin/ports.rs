@@ -44,7 +44,10 @@ pub fn wait(runtime: &Runtime, port: Option<&AdminPort>) -> Result<JoinSet<()>> 
     let mut waiting = JoinSet::new();
     let _inside = runtime.enter();
     for listener in port.iter().flat_map(|(listeners, _)| listeners) {
-        tracing::info!("admin port on {}", listener.local_addr()?);
+        tracing::info!(
+            "the admin port is bound to {}; it answers 503 until the first load has ended",
+            listener.local_addr()?
+        );
         waiting.spawn(waiting::serve(TcpListener::from_std(listener.try_clone()?)?));
     }
     Ok(waiting)

@@ -73,7 +73,8 @@ fn admin_of(
         Snapshot::of(&[zone], shared, Default::default(), crate::snapshot::Settings::default(), &mut problems);
     let served = crate::io::live::Served::new(Arc::new(snapshot));
     let prober = Prober::new(probe::Limits::default(), probe::Options::default()).unwrap();
-    let state = State::open(folder).unwrap();
+    // The thread that writes for the process before may still hold the lock for a moment.
+    let state = (0..10_000).find_map(|_| State::open(folder).map_err(|_| std::thread::yield_now()).ok()).unwrap();
     let health = Health::new(settings, Some(state), served.clone(), prober, 1);
     Arc::new(Admin {
         health,
@@ -121,11 +122,13 @@ async fn a_verdict_is_forced_served_kept_and_let_go() {
     assert_eq!((&said["forced"]["state"], &said["forced"]["reason"]), (&json!("down"), &json!("works")));
     assert!(!admin.health.snapshot().verdicts.healthy("green"), "what is served follows at once");
 
-    // Another process finds it, whatever became of the first.
+    // The next process finds it.
+    drop(admin);
     let second = super::tests::admin(folder.path(), None);
     assert!(!second.health.snapshot().verdicts.healthy("blue"));
     let (_, said) = ask(&second, &put, "/health/blue", r#"{"state": "auto"}"#);
     assert_eq!((&said["healthy"], said.get("forced")), (&json!(true), None));
+    drop(second);
     assert!(super::tests::admin(folder.path(), None).health.snapshot().verdicts.healthy("green"));
 }
 
@@ -300,8 +303,8 @@ fn elsewhere_than_on_loopback_a_token_is_required() {
 
 #[tokio::test]
 async fn requests_on_the_wire() {
-    let folder = tempfile::tempdir().unwrap();
-    let (open, guarded) = (admin(folder.path(), None), admin(folder.path(), Some("0123456789abcdef")));
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (open, guarded) = (admin(folder.path(), None), admin(other.path(), Some("0123456789abcdef")));
     let (_stop, stopped) = watch::channel(false);
     let mut ports = Vec::new();
     for admin in [open, guarded] {
@@ -537,7 +540,8 @@ async fn a_client_that_asks_on_and_on_or_reads_nothing_is_let_go_too() {
     let pause = Duration::from_millis(3500);
     let (client, server) = tokio::io::duplex(65_536);
     let start = tokio::time::Instant::now();
-    let serving = tokio::spawn(converse(admin(folder.path(), None), server));
+    let other = tempfile::tempdir().unwrap();
+    let serving = tokio::spawn(converse(admin(other.path(), None), server));
     let (mut from, mut to) = tokio::io::split(client);
     let asking = async {
         while to.write_all(b"GET /health/blue HTTP/1.1\r\nHost: localhost\r\n\r\n").await.is_ok() {

@@ -73,8 +73,12 @@ impl Queue {
 
     /// Starts the thread, by `spawn`, unless there is one. If that fails, lines are written by those that log.
     pub fn start(&self, spawn: impl FnOnce(&str, Box<dyn FnOnce() + Send>) -> io::Result<()>) -> io::Result<()> {
-        if std::mem::replace(&mut self.lock().writer, Writer::Thread) != Writer::None {
-            return Ok(());
+        {
+            let mut inside = self.lock();
+            if inside.writer != Writer::None {
+                return Ok(());
+            }
+            inside.writer = Writer::Thread;
         }
         let queue = self.clone();
         spawn("log", Box::new(move || queue.run())).inspect_err(|_| {
