@@ -259,10 +259,14 @@ fn called(check: &Value) -> String {
     text(if check["name"].is_string() { &check["name"] } else { &check["id"] })
 }
 
+/// How Route 53 begins each result of a connection that failed.
+const NO_CONNECTION: &str = "The health checker could not establish a connection";
+
 /// A result without the words that Route 53 puts in front of each: `200 OK`.
 fn brief(reason: &str) -> String {
+    let reason = reason.replacen(NO_CONNECTION, "no connection", 1);
     let Some(told) = reason.strip_prefix("Success: ").or_else(|| reason.strip_prefix("Failure: ")) else {
-        return reason.to_string();
+        return reason;
     };
     let (status, told) = match told.strip_prefix("HTTP Status Code: ").and_then(|told| told.split_once(". ")) {
         Some((status, told)) => (format!("{status} "), told),
@@ -500,6 +504,14 @@ many           healthy            -                    9 ok           2.0 ms   n
                 "The endpoint refused the connection.",
             ),
             ("Failure: DNS resolution failed: No such name.", "DNS resolution failed: No such name."),
+            (
+                "Failure: The health checker could not establish a connection within the timeout limit.",
+                "no connection within the timeout limit.",
+            ),
+            (
+                "ALARM: no value: The health checker could not establish a connection: it was refused.",
+                "ALARM: no value: no connection: it was refused.",
+            ),
             ("OK: 1.5", "OK: 1.5"),
             ("Success: ", ""),
         ] {
