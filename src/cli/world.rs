@@ -131,7 +131,7 @@ impl Uses {
             ("health-checks.toml" | "health-checks.json" | "health-check-tags.json", _) => self.health,
             ("cidr-collections.toml" | "cidr-collections.json", _) => self.collections,
             ("vpcs.toml", _) => self.vpcs,
-            (_, Some("csv" | "mmdb")) => self.geography,
+            (_, Some("csv" | "mmdb" | "ranges")) => self.geography,
             _ => false,
         }
     }
