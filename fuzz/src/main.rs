@@ -19,6 +19,8 @@ mod denial;
 mod fuzz;
 #[path = "../../tests/it/message.rs"]
 mod message;
+#[path = "../../tests/it/names_in_data.rs"]
+mod names_in_data;
 #[path = "../../tests/it/packets.rs"]
 mod packets;
 #[path = "../../tests/it/random_zones.rs"]
