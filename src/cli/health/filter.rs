@@ -8,7 +8,7 @@ pub struct Filter {
     /// List unhealthy checks only
     #[arg(long)]
     unhealthy: bool,
-    /// List checks whose name or id matches: * is any text, ? any character, large and small letters are alike
+    /// List checks whose name or id matches: * is any text, ? is any character, and case is ignored
     #[arg(long, value_name = "GLOB")]
     name: Option<String>,
 }
