@@ -1,5 +1,6 @@
 //! `fingerpost health`
 
+mod cells;
 mod filter;
 mod table;
 mod watch;

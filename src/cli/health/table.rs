@@ -5,6 +5,8 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::cells::{cut, width_of};
+
 /// Names listed for each check; more are counted.
 const NAMES_MAX: usize = 3;
 
@@ -128,19 +130,10 @@ fn natural(head: &[&'static str; 8], rows: &[Row]) -> [usize; 8] {
     let mut widths = head.map(str::len);
     for row in rows {
         for (width, Cell(cell, _)) in widths.iter_mut().zip(&row.cells) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(width_of(cell));
         }
     }
     widths
-}
-
-/// So many characters at most; where there were more, the last one says so.
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_string();
-    }
-    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
-    if most == 0 { kept } else { kept + "…" }
 }
 
 /// One check with all that is known of it.
@@ -444,7 +437,7 @@ fn write_cells(cells: &mut dyn Iterator<Item = (&str, Style)>, widths: &[usize; 
         if cell.is_empty() {
             padding = format!("{:1$}", "", width + GAP);
         } else {
-            padding = format!("{:1$}", "", (width + GAP).saturating_sub(cell.chars().count()));
+            padding = format!("{:1$}", "", (width + GAP).saturating_sub(width_of(&cell)));
             let _ = write!(line, "{style}{cell}{style:#}");
         }
     }
@@ -545,6 +538,17 @@ Orders in Dublin  healthy    03:59:00  3 ok      503 Service Unavailable
         for width in 1..200 {
             let shown = plain(&list(&all, Some(width)));
             assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}: {shown}");
+        }
+    }
+
+    #[test]
+    fn wide_names_fit_the_terminal() {
+        let check = json!({ "id": "1a2b3c4d", "name": "注文とおすすめの健康診断", "healthy": true, "since": null,
+                            "last": { "healthy": true, "reason": "OK: 注文" }, "answers": [], "names_count": 0 });
+        let all = json!({ "now": "2026-11-21T04:00:00Z", "health_checks": [check] });
+        for width in 1..100 {
+            let shown = plain(&list(&all, Some(width)));
+            assert!(shown.lines().all(|line| width_of(line) <= width), "{width}: {shown}");
         }
     }
 
