@@ -94,7 +94,7 @@ impl Workshop {
             denial: Denial::Unsigned,
             groups: groups.into_boxed_slice(),
             counts,
-            first_to_end: signing.report(zone, problems),
+            endings: signing.report(zone, problems),
             origin_labels: zone.origin.label_count() as u8,
             origin_length: zone.origin.wire().len() as u8,
         };

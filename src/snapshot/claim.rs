@@ -46,7 +46,7 @@ impl ZoneImage {
             file,
             denial: Denial::Unsigned,
             counts: Counts::default(),
-            first_to_end: None,
+            endings: None,
             origin,
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::denial::Denial;
 use super::group::Group;
-use super::signing::FirstToEnd;
+use super::signing::Endings;
 use crate::model::zone::Visibility;
 use crate::wire::fragment::Fragment;
 use crate::wire::name::Name;
@@ -41,8 +41,8 @@ pub struct ZoneImage {
     pub file: Arc<str>,
     pub(super) denial: Denial,
     pub counts: Counts,
-    /// The signature that ends first, where there are any.
-    pub(super) first_to_end: Option<Box<FirstToEnd>>,
+    /// When its signatures end; none without signatures.
+    pub(super) endings: Option<Box<Endings>>,
 }
 
 /// How much a zone holds.

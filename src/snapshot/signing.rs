@@ -11,6 +11,9 @@ use crate::wire::rtype::Type;
 /// Ours: a signature that ends within seven days is reported. Signers renew theirs earlier than that.
 const ENDS_SOON: i32 = 7 * 24 * 60 * 60;
 
+/// Ours: of so many times at which signatures of a zone end, one signature each is known with its place.
+const PLACES_MAX: usize = 32;
+
 /// Where the expiration of an RRSIG stands (RFC 4034, 3.1).
 const EXPIRATION: std::ops::Range<usize> = 8..12;
 
@@ -38,21 +41,53 @@ impl Tally {
         self.first = self.first.take().or(later.first);
     }
 
-    fn report(self, zone: &ZoneData, is: &str, are: &str, why: &str, remedy: &str, problems: &mut Problems) {
-        let Some((at, set)) = self.first else { return };
+    fn report(self, zone: &ZoneData, [is, are]: [&str; 2], why: &str, remedy: &str) -> Option<Problem> {
+        let (at, set) = self.first?;
         let what = match self.count {
             1 => format!("{set} {is} in the signed zone {}", zone.origin),
             count => format!("{count} record sets {are} in the signed zone {}, {set} is the first", zone.origin),
         };
-        problems.push(Problem::warning(at, what, why, remedy));
+        Some(Problem::warning(at, what, why, remedy))
     }
 }
 
-/// The signature of a zone that ends first.
-pub(super) struct FirstToEnd {
+/// A signature with its place.
+struct Ending {
     expiration: u32,
     at: At,
     set: String,
+}
+
+/// Some of a zone's signatures, in the order in which they end: the first, and one for each of the other times at which
+/// signatures end. If there are too many of these times, those that lie close to another are left out.
+#[derive(Default)]
+pub(super) struct Endings(Vec<Ending>);
+
+impl Endings {
+    fn add(&mut self, expiration: u32, ending: impl FnOnce() -> Ending) {
+        let Endings(all) = self;
+        let place = all.partition_point(|one| left(one.expiration, expiration) < 0);
+        if all.get(place).is_some_and(|one| one.expiration == expiration) {
+            return;
+        }
+        all.insert(place, ending());
+        if all.len() > PLACES_MAX {
+            let gap = |at: &usize| left(all[*at].expiration, all[*at - 1].expiration);
+            let closest = (1..all.len()).min_by_key(gap);
+            if let Some(at) = closest {
+                all.remove(at);
+            }
+        }
+    }
+
+    fn first(&self) -> Option<&Ending> {
+        self.0.first()
+    }
+
+    /// The known signature that ends first at this time or later; the last of all if there is none.
+    fn at_or_after(&self, time: u32) -> Option<&Ending> {
+        self.0.iter().find(|one| left(one.expiration, time) >= 0).or(self.0.last())
+    }
 }
 
 /// What the signatures of a zone, or of a part of it, show.
@@ -60,7 +95,7 @@ pub(super) struct FirstToEnd {
 pub(super) struct Signing {
     unsigned: Tally,
     steered: Tally,
-    first_to_end: Option<FirstToEnd>,
+    endings: Endings,
 }
 
 impl Signing {
@@ -74,44 +109,30 @@ impl Signing {
 
     pub fn signature(&mut self, name: &[u8], rdata: &[u8], at: impl FnOnce() -> At) {
         let Some(expiration) = expiration(rdata) else { return };
-        if self.first_to_end.as_ref().is_none_or(|first| left(expiration, first.expiration) < 0) {
+        self.endings.add(expiration, || {
             let covered = Type(u16::from_be_bytes([rdata[0], rdata[1]]));
-            let set = format!("{} {covered}", Shown(name));
-            self.first_to_end = Some(FirstToEnd { expiration, at: at(), set });
-        }
-    }
-
-    pub fn append(&mut self, later: Signing) {
-        let Signing { unsigned, steered, first_to_end } = later;
-        self.unsigned.append(unsigned);
-        self.steered.append(steered);
-        let first = [self.first_to_end.take(), first_to_end].into_iter().flatten();
-        self.first_to_end = first.reduce(|one, other| match left(other.expiration, one.expiration) {
-            ..0 => other,
-            _ => one,
+            Ending { expiration, at: at(), set: format!("{} {covered}", Shown(name)) }
         });
     }
 
-    /// Reports what holds whatever the time is. Returns the signature that ends first.
-    pub fn report(self, zone: &ZoneData, problems: &mut Problems) -> Option<Box<FirstToEnd>> {
-        let bogus = "validating resolvers answer SERVFAIL for it";
-        self.unsigned.report(
-            zone,
-            "has no signature",
-            "have no signature",
-            bogus,
-            "sign the zone again, as a whole",
-            problems,
-        );
-        self.steered.report(
-            zone,
-            "is steered",
-            "are steered",
-            "no signature holds for an answer that changes: validating resolvers answer SERVFAIL for it",
-            "move the steered names to an unsigned zone of their own, delegated without DS",
-            problems,
-        );
-        self.first_to_end.map(Box::new)
+    pub fn append(&mut self, later: Signing) {
+        let Signing { unsigned, steered, endings: Endings(endings) } = later;
+        self.unsigned.append(unsigned);
+        self.steered.append(steered);
+        endings.into_iter().for_each(|ending| self.endings.add(ending.expiration, || ending));
+    }
+
+    /// Reports what holds whatever the time is. Returns when the signatures end.
+    pub fn report(self, zone: &ZoneData, problems: &mut Problems) -> Option<Box<Endings>> {
+        let why = "validating resolvers answer SERVFAIL for it";
+        let remedy = "sign the zone again, as a whole";
+        let unsigned = self.unsigned.report(zone, ["has no signature", "have no signature"], why, remedy);
+        unsigned.into_iter().for_each(|problem| problems.push(problem.code("not-signed")));
+        let why = "no signature holds for an answer that changes: validating resolvers answer SERVFAIL for it";
+        let remedy = "move the steered names to an unsigned zone of their own, delegated without DS";
+        let steered = self.steered.report(zone, ["is steered", "are steered"], why, remedy);
+        steered.into_iter().for_each(|problem| problems.push(problem.code("steered-in-signed-zone")));
+        self.endings.first().is_some().then(|| Box::new(self.endings))
     }
 }
 
@@ -127,12 +148,13 @@ fn expiration(rdata: &[u8]) -> Option<u32> {
 impl ZoneImage {
     /// Whether it has signatures, which end some day.
     pub fn has_signatures(&self) -> bool {
-        self.first_to_end.is_some()
+        self.endings.is_some()
     }
 
     /// Adds warnings of signatures that have ended by `now`, in seconds since 1970, or end soon.
     pub fn check_signatures(&self, now: u32, problems: &mut Problems) {
-        let Some(first) = self.first_to_end.as_deref() else { return };
+        let Some(endings) = self.endings.as_deref() else { return };
+        let Some(first) = endings.first() else { return };
         if left(first.expiration, now) >= ENDS_SOON {
             return;
         }
@@ -157,28 +179,59 @@ impl ZoneImage {
             nsec3.chain.iter().map(|&(_, at)| self.node(at)).filter(|node| node.has_only(Type::NSEC3)).for_each(count);
         }
         let (origin, remedy) = (&self.origin, "sign the zone again");
-        let number = |count: usize| if count == 1 { "a signature".into() } else { format!("{count} signatures") };
-        let verb = |count: usize, one: &'static str, more: &'static str| if count == 1 { one } else { more };
         if ended > 0 {
-            let what = format!(
-                "{} of {origin} {} ended, the first on {}, over {}",
-                number(ended),
-                verb(ended, "has", "have"),
-                stamp::show(first.expiration),
-                first.set
-            );
+            let (time, set) = (stamp::show(first.expiration), &first.set);
+            let what = match ended {
+                1 => format!("a signature of {origin} ended on {time}, over {set}"),
+                _ => format!("{ended} signatures of {origin} have ended, the first on {time}, over {set}"),
+            };
             let why = "validating resolvers answer SERVFAIL for what they sign";
-            problems.push(Problem::warning(first.at.clone(), what, why, remedy));
+            problems.push(Problem::warning(first.at.clone(), what, why, remedy).code("signature-ended"));
         }
         if let Some(next) = next {
-            let at = match ended {
-                0 => first.at.clone(),
-                _ => At { file: self.file.clone(), line: 1, column: 1, length: 0 },
+            let at = endings.at_or_after(next).unwrap_or(first).at.clone();
+            let time = stamp::show(next);
+            let what = match soon {
+                1 => format!("a signature of {origin} ends within 7 days, on {time}"),
+                _ => format!("{soon} signatures of {origin} end within 7 days, the first on {time}"),
             };
-            let end = verb(soon, "ends", "end");
-            let what = format!("{} of {origin} {end} within 7 days, the first on {}", number(soon), stamp::show(next));
             let why = "after that validating resolvers answer SERVFAIL";
-            problems.push(Problem::warning(at, what, why, remedy));
+            problems.push(Problem::warning(at, what, why, remedy).code("signature-ends-soon"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endings(times: impl Iterator<Item = u32>) -> Endings {
+        let mut endings = Endings::default();
+        for expiration in times {
+            let at = At { file: "a.zone".into(), line: expiration, column: 1, length: 0 };
+            endings.add(expiration, || Ending { expiration, at, set: String::new() });
+        }
+        endings
+    }
+
+    #[test]
+    fn the_signature_that_ends_next_is_known_with_its_place() {
+        let few = endings([30, 10, 20, 10].into_iter());
+        assert_eq!(few.0.iter().map(|one| one.at.line).collect::<Vec<_>>(), [10, 20, 30]);
+        let next = |time| few.at_or_after(time).map(|one| one.expiration);
+        assert_eq!([0, 10, 11, 31].map(next), [Some(10), Some(10), Some(20), Some(30)]);
+        assert!(endings([].into_iter()).at_or_after(0).is_none());
+    }
+
+    #[test]
+    fn of_many_signatures_the_places_stay_few_and_spread() {
+        let spread = 8;
+        let many = endings((0..10_000).map(|at| at * 7919 % 10_000));
+        assert_eq!(many.0.len(), PLACES_MAX);
+        assert_eq!(many.first().map(|one| one.expiration), Some(0));
+        for time in (0..9_000).step_by(100) {
+            let found = many.at_or_after(time).map(|one| one.expiration - time);
+            assert!(found.is_some_and(|after| after <= 10_000 / PLACES_MAX as u32 * spread), "{time}: {found:?}");
         }
     }
 }
