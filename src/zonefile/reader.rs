@@ -322,7 +322,15 @@ impl Reader<'_> {
                 return Ok(Header { ttl, kind: Kind::Record(rtype) });
             }
             if ttl.is_none() && field.bytes.first().is_some_and(u8::is_ascii_digit) {
-                ttl = Some(self.ttl_value(&field)?);
+                let value = self.ttl_value(&field);
+                // A TTL of gdnsd may have two values, as 300/30. Its word for the type decides what to write.
+                if value.is_err()
+                    && let Ok(next) = fields.required("a record type")
+                    && foreign(&String::from_utf8_lossy(next.bytes)).is_some()
+                {
+                    return Err(not_a_type(&next));
+                }
+                ttl = Some(value?);
                 continue;
             }
             match field.text().and_then(Class::parse) {
