@@ -44,7 +44,7 @@ fn fault(wanted: &Wanted, told: &Odds) -> Option<String> {
             };
             let wanted: BTreeSet<&str> = data.iter().map(String::as_str).collect();
             let other = answers.iter().find(|answer| !is_exactly(answer, &wanted, told))?;
-            Some(format!("{} of the answers {} {}", other.share, verb(&other.share), listed(other)))
+            Some(format!("{} are {}", part(&other.share), listed(other)))
         }
         Wanted::Odds(shares) => {
             let found = shares_of(told, |record| is_asked(record, told) || shares.contains_key(record.data()))?;
@@ -58,12 +58,12 @@ fn fault(wanted: &Wanted, told: &Odds) -> Option<String> {
         }
         Wanted::Never(data) => {
             let found = told.records.iter().find(|odds| data.iter().any(|data| data == odds.record.data()))?;
-            Some(format!("{} of the answers {} {}", found.share, verb(&found.share), found.record.data()))
+            Some(format!("{} are {}", part(&found.share), found.record.data()))
         }
         Wanted::Rcode(rcode) => match &told.answers {
             Some(answers) => {
                 let other = answers.iter().find(|answer| answer.rcode != *rcode)?;
-                Some(format!("{} of the answers {} {}", other.share, verb(&other.share), other.rcode))
+                Some(format!("{} are {}", part(&other.share), other.rcode))
             }
             None => (told.rcode != *rcode).then(|| format!("the response code is {}", told.rcode)),
         },
@@ -79,8 +79,11 @@ fn fault(wanted: &Wanted, told: &Odds) -> Option<String> {
     }
 }
 
-fn verb(share: &str) -> &'static str {
-    if share == "1" { "(all) are" } else { "are" }
+fn part(share: &str) -> String {
+    match share {
+        "1" => "all answers".to_string(),
+        share => format!("{share} of the answers"),
+    }
 }
 
 fn is_asked(record: &Record, told: &Odds) -> bool {
