@@ -117,7 +117,7 @@ pub fn junit(name: &str, cases: &[Case], warnings: &Problems) -> String {
     let all: Vec<&Case> = cases.iter().collect();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let head = |kind: &str, name: &str, cases: &[&Case]| {
-        let (name, tests, failures) = (xml(name), cases.len(), failed(cases));
+        let (name, tests, failures) = (attribute(name), cases.len(), failed(cases));
         format!("<{kind} name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">\n")
     };
     out += &head("testsuites", name, &all);
@@ -125,14 +125,14 @@ pub fn junit(name: &str, cases: &[Case], warnings: &Problems) -> String {
         out += "  ";
         out += &head("testsuite", suite, cases);
         for case in cases {
-            let _ = write!(out, "    <testcase classname=\"{}\" name=\"{}\"", xml(suite), xml(&case.name));
+            let _ = write!(out, "    <testcase classname=\"{}\" name=\"{}\"", attribute(suite), attribute(&case.name));
             if case.failures.is_empty() {
                 out += "/>\n";
                 continue;
             }
             out += ">\n";
             for problem in &case.failures {
-                let (message, code) = (xml(&problem.message()), problem.kind());
+                let (message, code) = (attribute(&problem.message()), problem.kind());
                 let text = xml(&problem.to_string());
                 let _ = writeln!(out, "      <failure message=\"{message}\" type=\"{code}\">{text}</failure>");
             }
@@ -162,4 +162,9 @@ fn xml(text: &str) -> String {
         }
     }
     out
+}
+
+/// The value of an attribute, in which a line break would be read as a space.
+fn attribute(text: &str) -> String {
+    xml(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }

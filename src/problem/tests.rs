@@ -130,7 +130,7 @@ fn workflow_commands_hold_any_text() {
 #[test]
 fn junit_fails_for_errors_alone() {
     let case = |name: &str, failures| formats::Case { suite: "a&.zone".into(), name: name.into(), failures };
-    let failure = problem("a&.zone", 3, Error, "<\u{0}\"'\u{b}&>", "");
+    let failure = problem("a&.zone", 3, Error, "<\u{0}\"'\u{b}&>\n", "");
     let warnings = all([problem("b.zone", 1, Warning, "w", "")]);
     assert_eq!(
         formats::junit("check", &[case("fine", Vec::new()), case("bad", vec![failure])], &warnings),
@@ -139,8 +139,8 @@ fn junit_fails_for_errors_alone() {
   <testsuite name=\"a&amp;.zone\" tests=\"2\" failures=\"1\" errors=\"0\">
     <testcase classname=\"a&amp;.zone\" name=\"fine\"/>
     <testcase classname=\"a&amp;.zone\" name=\"bad\">
-      <failure message=\"&lt;\u{fffd}&quot;'\u{fffd}&amp;&gt;\" type=\"zone-file\">a&amp;.zone:3:2: error: \
-         &lt;\u{fffd}&quot;'\u{fffd}&amp;&gt;, mend it</failure>
+      <failure message=\"&lt;\u{fffd}&quot;'\u{fffd}&amp;&gt;&#10;\" type=\"zone-file\">a&amp;.zone:3:2: error: \
+         &lt;\u{fffd}&quot;'\u{fffd}&amp;&gt;\n, mend it</failure>
     </testcase>
   </testsuite>
   <testsuite name=\"b.zone\" tests=\"0\" failures=\"0\" errors=\"0\">
