@@ -9,6 +9,7 @@ use clap::Args;
 
 use fingerpost::io::routing_tests;
 use fingerpost::io::terminal;
+use fingerpost::printable::printable;
 use fingerpost::problem::formats::{Case, junit};
 use fingerpost::problem::{Problem, Problems, Severity, counted};
 use fingerpost::routing_test::{self, Outcome};
@@ -94,11 +95,11 @@ impl Told<'_> {
     fn text(&self) -> anyhow::Result<String> {
         let mut out = Vec::new();
         terminal::write_problems(self.problems, &mut out, true)?;
-        let width = self.outcomes.iter().map(|outcome| outcome.name.chars().count()).max().unwrap_or(0);
+        let width = self.outcomes.iter().map(|outcome| printable(&outcome.name).chars().count()).max().unwrap_or(0);
         for outcome in self.outcomes {
             let (style, word) = if outcome.problems.is_empty() { (PASSED, "ok") } else { (FAILED, "FAILED") };
             let mut line = String::new();
-            writeln!(line, "{:<width$}  {style}{word}{style:#}", outcome.name)?;
+            writeln!(line, "{:<width$}  {style}{word}{style:#}", printable(&outcome.name))?;
             out.extend(line.into_bytes());
             terminal::write_problems(&together(&outcome.problems), &mut out, true)?;
         }
