@@ -518,12 +518,8 @@ impl<T> Load<'_, T> {
         match named {
             Err(why) if data.origin.is_root() => {
                 let remedy = "name the file after its zone, as example.com.zone";
-                problems.push(Problem::error(
-                    files::whole(file),
-                    format!("the file's name is not a zone's: {why}"),
-                    "",
-                    remedy,
-                ));
+                let what = format!("the file's name is not a zone's: {why}");
+                problems.push(Problem::error(files::whole(file), what, "", remedy).code("file-name"));
                 None
             }
             _ => {

@@ -15,7 +15,6 @@ const PHRASES: &[(&str, &str)] = &[
     ("cannot be included", "include-not-readable"),
     ("files include each other", "include-too-deep"),
     ("the file includes itself", "include-itself"),
-    ("is claimed by", "zone-claimed-twice"),
     // Keys and values of JSON, TOML and settings.
     ("there is no setting called", "unknown-setting"),
     ("is not a key of", "unknown-key"),
@@ -45,6 +44,16 @@ const PHRASES: &[(&str, &str)] = &[
     ("count each other in a circle", "health-check-circle"),
     ("which is calculated too", "calculated-child-calculated"),
     ("the health check has no endpoint", "health-check-without-endpoint"),
+    // Zones.
+    ("is named like a wildcard", "wildcard-zone"),
+    ("has NS records", "wildcard-ns"),
+    ("'s word for ", "other-servers-type"),
+    ("is an alias, as Route 53 has them", "other-servers-type"),
+    ("is here without its records", "hosted-zone-without-records"),
+    ("this file has a HostedZone itself", "hosted-zone-twice"),
+    ("the file has no HostedZone", "hosted-zone-missing"),
+    ("a private zone without VPCs", "private-zone-without-vpcs"),
+    ("only a private zone belongs to VPCs", "public-zone-with-vpcs"),
     // Zone contents.
     ("at its apex", "no-soa-or-ns"),
     ("is too large", "too-large"),

@@ -224,12 +224,10 @@ fn private_servers(zone: &ZoneData, problems: &mut Problems) {
     }
     let file = zone.files[0].rsplit('/').next().unwrap_or_default();
     let beside = format!("{}{HOSTED_ZONE}", file.strip_suffix(".json").unwrap_or(file));
-    problems.push(Problem::warning(
-        zone.at(&first),
-        format!("the zone {} has the name servers that every private zone has", zone.origin),
-        "a dump of records does not tell whether its zone is private, so this one is served to everybody",
-        format!("dump its hosted zone as well: aws route53 get-hosted-zone --id … > {beside}"),
-    ));
+    let what = format!("the zone {} has the name servers that every private zone has", zone.origin);
+    let why = "a dump of records does not tell whether its zone is private, so this one is served to everybody";
+    let remedy = format!("dump its hosted zone as well: aws route53 get-hosted-zone --id … > {beside}");
+    problems.push(Problem::warning(zone.at(&first), what, why, remedy).code("private-zone-served-to-all"));
 }
 
 fn visibility(reader: &mut Reader, top: Table, hosted: Option<Table>, zone: &mut ZoneData) -> Vec<Vpc> {

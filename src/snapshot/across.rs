@@ -74,7 +74,7 @@ impl Snapshot {
             };
             let why = "no zone here serves such a name, so the answer is SERVFAIL";
             let remedy = "name a resolver in fingerpost.toml, as upstream = [\"192.0.2.1:53\"]";
-            problems.push(Problem::warning(at, what, why, remedy));
+            problems.push(Problem::warning(at, what, why, remedy).code("no-resolver"));
         }
     }
 

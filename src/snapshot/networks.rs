@@ -41,6 +41,6 @@ impl Snapshot {
         let why =
             format!("every client has the same unknown place; the geography is that of {}", self.geography.origin());
         let remedy = "put places.csv or a database into that folder, or name no folder and use the built-in geography";
-        problems.push(Problem::error(first.clone(), what, why, remedy));
+        problems.push(Problem::error(first.clone(), what, why, remedy).code("no-geography"));
     }
 }

@@ -205,5 +205,17 @@ fn problem(cause: Cause, rtype: Type, target: &[u8], finding: Finding, targets: 
             "delegate each name by itself".to_string(),
         ),
     };
-    Problem::warning(at, what, why, remedy)
+    let code = match (cause, rtype) {
+        (Cause::LeadsToCname, Type::NS) => "ns-leads-to-cname",
+        (Cause::LeadsToCname, Type::SRV) => "srv-leads-to-cname",
+        (Cause::LeadsToCname, _) => "mx-leads-to-cname",
+        (Cause::HasNoAddress, Type::NS) => "ns-without-address",
+        (Cause::HasNoAddress, Type::SRV) => "srv-without-address",
+        (Cause::HasNoAddress, _) => "mx-without-address",
+        (Cause::IsNotThere, Type::CNAME) => "cname-target-missing",
+        (Cause::IsNotThere, Type::SRV) => "srv-target-missing",
+        (Cause::IsNotThere, _) => "mx-target-missing",
+        (Cause::WildcardServers, _) => "wildcard-ns",
+    };
+    Problem::warning(at, what, why, remedy).code(code)
 }

@@ -35,7 +35,8 @@ pub fn same_zone<T>(zones: &mut [Zone<T>], seen: &[SeenZone], memory: &dyn Memor
             let why = "a zone belongs to one file; the other one is served";
             let zone = &mut zones[index];
             fail(zone);
-            problems.push(Problem::error(files::whole(&zone.file), what, why, "keep one of the two"));
+            let problem = Problem::error(files::whole(&zone.file), what, why, "keep one of the two");
+            problems.push(problem.code("zone-claimed-twice"));
         }
     }
 }
@@ -76,7 +77,8 @@ pub fn vpc_regions<T>(zones: &mut [Zone<T>], seen: &[SeenZone], shared: &mut Sha
                     let what = format!("VPC {:?} is in {other:?} here", vpc.id);
                     let why = format!("{}:{} says {one:?}", known.at.file, known.at.line);
                     fail(zone);
-                    problems.push(Problem::error(vpc.at.clone(), what, why, "correct one of the two"));
+                    let problem = Problem::error(vpc.at.clone(), what, why, "correct one of the two");
+                    problems.push(problem.code("vpc-region-differs"));
                 }
                 (None, Some(_)) => known.region = vpc.region.clone(),
                 _ => {}
@@ -92,7 +94,7 @@ pub fn unknown_vpcs(seen: &[SeenZone], shared: &Shared, problems: &mut Problems)
             let what = format!("VPC {id:?} has no client networks");
             let why = "no query is taken to come from it, except with --vpc";
             let remedy = format!("say which they are in vpcs.toml: [vpc.{id}] networks = [\"10.0.0.0/16\"]");
-            problems.push(Problem::warning(files::whole(&zone.file), what, why, remedy));
+            problems.push(Problem::warning(files::whole(&zone.file), what, why, remedy).code("vpc-without-networks"));
         }
     }
 }

@@ -17,6 +17,9 @@ const LOOKED_INTO_MAX: usize = 200;
 /// Ours: so many bytes of a file show what it is.
 const HEAD: usize = 4096;
 
+/// The code of warnings about files.
+const FILE: &str = "file-passed-over";
+
 /// Files that tell of a repository, whatever their ending.
 const DOCUMENTS: [&str; 16] = [
     "readme",
@@ -123,9 +126,11 @@ impl PassedOver {
             problems.append(irregular(dir, listing, name));
         }
         if left_out > 0 {
-            let what = format!("{left_out} more files are passed over");
+            let are = if left_out == 1 { "file is" } else { "files are" };
+            let what = format!("{left_out} more {are} passed over");
             let why = "only NAME.zone and NAME.json are read as zones";
-            problems.push(Problem::warning(files::whole(&files::shown(dir)), what, why, "move them elsewhere"));
+            let problem = Problem::warning(files::whole(&files::shown(dir)), what, why, "move them elsewhere");
+            problems.push(problem.code(FILE));
         }
         PassedOver { names, problems }
     }
@@ -169,7 +174,8 @@ fn irregular(dir: &Path, listing: &Listing, name: &OsStr) -> Problems {
                 let what = format!("the folder {shown} is not looked into");
                 let why =
                     "zones are read from files of the folder itself; what lies deeper is read where a zone includes it";
-                problems.push(Problem::warning(at, what, why, format!("move its zone files up into {dir_shown}")));
+                let problem = Problem::warning(at, what, why, format!("move its zone files up into {dir_shown}"));
+                problems.push(problem.code("folder-passed-over"));
             }
         }
         Ok(is) if is.is_file() => {
@@ -181,11 +187,13 @@ fn irregular(dir: &Path, listing: &Listing, name: &OsStr) -> Problems {
         _ if !name.to_str().is_some_and(files::is_zone_file) => {}
         Ok(_) => {
             let what = format!("{shown} is not a regular file");
-            problems.push(Problem::warning(at, what, "it is not read", "put a file in its place"));
+            let problem = Problem::warning(at, what, "it is not read", "put a file in its place");
+            problems.push(problem.code("not-a-regular-file"));
         }
         Err(error) => {
             let what = format!("{shown} leads to no file that can be read ({error})");
-            problems.push(Problem::warning(at, what, "this zone is not served", "correct the link, or remove it"));
+            let problem = Problem::warning(at, what, "this zone is not served", "correct the link, or remove it");
+            problems.push(problem.code("broken-link"));
         }
     }
     problems
@@ -199,7 +207,7 @@ fn warning(dir: &Path, listing: &Listing, name: &OsStr, head: &[u8]) -> Problems
     };
     let at = files::whole(&files::shown(&dir.join(name)));
     let why = "only NAME.zone and NAME.json are read as zones, so this file is passed over";
-    problems.push(Problem::warning(at, what, why, remedy));
+    problems.push(Problem::warning(at, what, why, remedy).code(FILE));
     problems
 }
 
