@@ -11,13 +11,14 @@ use fingerpost::io::clock;
 use fingerpost::io::doors::certificate::{Certificate, Files};
 use fingerpost::io::doors::open::with_lab_ports;
 use fingerpost::io::load::Loader;
+use fingerpost::io::settings;
 use fingerpost::io::terminal::{self, To};
 use fingerpost::problem::formats::{Case, junit};
 use fingerpost::problem::{At, Problem, Problems, Severity, counted};
 use serde_json::json;
 
 use super::format::{Format, print_json};
-use super::{Common, FINE, FOUND_WRONG, out};
+use super::{Common, FINE, FOUND_WRONG, REFUSED, out};
 
 /// Lists every problem of the zones and the geography
 ///
@@ -37,7 +38,15 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> anyhow::Result<u8> {
-        let config = self.common.read()?;
+        // For people the problems of the settings come first, on stderr. A program reads one document with all problems.
+        let (config, of_settings) = match self.format {
+            Format::Text => (self.common.read()?, Problems::default()),
+            _ => settings::read_with_problems(self.common.config.as_deref())?,
+        };
+        if of_settings.errors() > 0 {
+            report(self.format, &of_settings, 0, 0)?;
+            return Ok(REFUSED);
+        }
         if let Some(files) = Files::of(&config.doors) {
             Certificate::read(files)?;
         }
@@ -45,11 +54,13 @@ impl Check {
         let folder = folders.zones.clone();
         let mut loaded =
             Loader::new(folders, config.limits, config.settings.clone())?.bounded(config.zone_bytes_max).load()?;
+        loaded.problems.append(of_settings);
         loaded.problems.append(config.due(&loaded.snapshot, &listeners(&config)));
         if loaded.zones == 0 && loaded.refused.is_empty() {
             loaded.problems.push(nothing_loaded(&folder));
         }
         loaded.problems = loaded.problems.without_consequences();
+        loaded.problems.sort();
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
         let geography = loaded.snapshot.geography.summary(clock::unix_millis() / 1000);
         report(self.format, &loaded.problems, (loaded.zones, loaded.records), &geography)?;
@@ -92,7 +103,7 @@ fn nothing_loaded(folder: &Path) -> Problem {
     let why = "the folder holds no file of a zone that can be served";
     let remedy = "name zone files after their zones, as example.com.zone, AWS dumps as example.com.json, or name another \
                   folder with --zones";
-    Problem::error(at, "no zone was loaded", why, remedy)
+    Problem::error(at, "no zone was loaded", why, remedy).code("no-zone-loaded")
 }
 
 /// Where `serve` would listen.

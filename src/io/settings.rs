@@ -24,13 +24,8 @@ pub fn read(named: Option<&Path>) -> Result<Config> {
     Ok(config)
 }
 
-/// The same once more: what is no error has been shown before.
-pub fn read_again(named: Option<&Path>) -> Result<Config> {
-    read_quietly(named).map(|(config, _)| config)
-}
-
-/// The settings, and the warnings about them.
-fn read_quietly(named: Option<&Path>) -> Result<(Config, Problems)> {
+/// The same with all problems, for the caller to report. With errors among them, the settings are not to be used.
+pub fn read_with_problems(named: Option<&Path>) -> Result<(Config, Problems)> {
     let path = named.unwrap_or(Path::new(FILE));
     let shown = path.display();
     let text = match regular::read_text(path, Links::Followed, FILE_MAX) {
@@ -40,7 +35,18 @@ fn read_quietly(named: Option<&Path>) -> Result<(Config, Problems)> {
         Err(error) => bail!("the settings file {shown} cannot be read: {error}"),
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let (config, problems) = Config::read_with(&text, &shown.to_string(), folder, &variables());
+    Ok(Config::read_with(&text, &shown.to_string(), folder, &variables()))
+}
+
+/// The same once more: what is no error has been shown before.
+pub fn read_again(named: Option<&Path>) -> Result<Config> {
+    read_quietly(named).map(|(config, _)| config)
+}
+
+/// The settings, and the warnings about them.
+fn read_quietly(named: Option<&Path>) -> Result<(Config, Problems)> {
+    let (config, problems) = read_with_problems(named)?;
+    let shown = named.unwrap_or(Path::new(FILE)).display();
     match problems.errors() {
         0 => Ok((config, problems)),
         errors => {

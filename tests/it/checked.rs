@@ -140,3 +140,84 @@ fn signatures_that_have_ended_are_told_at_each_load() {
     assert_eq!(loaded.fresh, 1, "another zone changed");
     assert!(warnings(&loaded).contains(&ended), "{:?}", warnings(&loaded));
 }
+
+/// Code of `check --format json`, and of each problem its code and line.
+fn codes(folder: &Path) -> (Option<i32>, Vec<(String, u64)>) {
+    let (code, out) = check(folder, &["--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&out).expect("one document");
+    let problems = document["problems"].as_array().expect("problems").iter();
+    let told = problems.map(|problem| (problem["code"].as_str().unwrap_or_default().into(), problem["line"].as_u64()));
+    (code, told.map(|(code, line)| (code, line.unwrap_or_default())).collect())
+}
+
+#[test]
+fn what_check_finds_has_stable_codes() {
+    let dump = |name: &str, value: &str| {
+        format!(
+            "{{\"ResourceRecordSets\": [{{\"Name\": \"{name}\", \"Type\": \"NS\", \"TTL\": 60,
+            \"ResourceRecords\": [{{\"Value\": \"{value}\"}}]}}]}}"
+        )
+    };
+    let zone = |records: &str| format!("{ZONE}cname CNAME ns.example.net.\ntext TXT x\n{records}\n");
+    let cases: [(&str, &str, i32, &[&str]); 15] = [
+        ("README.md", "x", 1, &["no-zone-loaded"]),
+        ("db.example", ZONE, 1, &["no-zone-loaded", "file-passed-over"]),
+        ("deeper/example.zone", ZONE, 1, &["no-zone-loaded", "folder-passed-over"]),
+        ("a.zone", &zone("@ NS cname"), 0, &["ns-leads-to-cname"]),
+        ("a.zone", &zone("@ NS gone"), 0, &["ns-without-address"]),
+        (
+            "a.zone",
+            &zone("@ MX 1 cname\nb MX 1 text\nc MX 1 gone"),
+            0,
+            &["mx-leads-to-cname", "mx-without-address", "mx-target-missing"],
+        ),
+        (
+            "a.zone",
+            &zone("@ SRV 1 1 1 cname\nb SRV 1 1 1 text\nc SRV 1 1 1 gone"),
+            0,
+            &["srv-leads-to-cname", "srv-without-address", "srv-target-missing"],
+        ),
+        ("a.zone", &zone("b CNAME gone"), 0, &["cname-target-missing"]),
+        ("a.zone", &zone("b AWS ALIAS A example.net. Z1 false"), 0, &["no-resolver"]),
+        ("a.zone", &zone("* NS ns.example.net."), 0, &["wildcard-ns"]),
+        ("*.a.zone", &zone(""), 0, &["wildcard-zone", "wildcard-ns"]),
+        ("a.zone", &zone("b DYNA x\nc LUA A x"), 1, &["other-servers-type", "other-servers-type"]),
+        ("a.json", &dump("a.", "ns-0.awsdns-00.com."), 0, &["no-soa-or-ns", "private-zone-served-to-all"]),
+        ("a.json", &dump("*.a.", "ns.example.net."), 1, &["no-soa-or-ns", "wildcard-ns"]),
+        ("*.a.json", &dump("*.a.", "ns.example.net."), 1, &["wildcard-zone", "no-soa-or-ns", "wildcard-ns"]),
+    ];
+    for (name, text, code, expected) in cases {
+        let folder = files(&[(&format!("zones/{name}"), text)]);
+        let (ended, found) = codes(folder.path());
+        let found: Vec<&str> = found.iter().map(|(code, _)| code.as_str()).collect();
+        assert_eq!(found, expected, "{name}: {text}");
+        assert_eq!(ended, Some(code), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn signatures_that_end_soon_are_shown_in_their_place_beside_those_that_ended() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
+    let signature =
+        |rtype: &str, end: u64| format!("@ RRSIG {rtype} 8 1 60 {end} {} 40430 @ GSwC1jWm\n", now - 900_000);
+    let records = [signature("SOA", now - 60), signature("NS", now + 3600), signature("NSEC", now + 86_400)].concat();
+    let zone = format!("{ZONE}{records}@ NSEC @ NS SOA RRSIG NSEC\nb A 192.0.2.1\n");
+    let folder = files(&[("zones/signed.zone", &zone)]);
+    let expected = [("signature-ended", 4), ("signature-ends-soon", 5), ("not-signed", 8)];
+    assert_eq!(codes(folder.path()), (Some(0), expected.map(|(code, line)| (code.to_string(), line)).to_vec()));
+}
+
+#[test]
+fn broken_settings_are_in_the_document_too() {
+    let folder = files(&[("zones/a.zone", ZONE), ("fingerpost.toml", "wrokers = 2\n")]);
+    assert_eq!(codes(folder.path()), (Some(2), vec![("unknown-setting".to_string(), 1)]));
+}
+
+#[test]
+fn names_of_routing_tests_do_not_command_the_terminal() {
+    let test = "[[test]]\nname = \"a\\nb\\u001b\"\nask = \"a SOA\"\nrcode = \"NOERROR\"\n";
+    let folder = files(&[("zones/a.zone", ZONE), ("zones/a.test.toml", test)]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+    let output = command.current_dir(folder.path()).arg("test").output().expect("the program");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "a\\nb\\u{1b}  ok\n");
+}
