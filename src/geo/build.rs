@@ -15,7 +15,7 @@ use super::place::{Place, PlaceId, Spot};
 use super::ranges;
 use super::region::{REGIONS_MAX, Region, RegionId, is_local_zone};
 use super::rows::{self, FromText, LatencyRow, PlaceRow, Whereabouts};
-use super::table::{Key, Ranges, Table, flatten, overlay};
+use super::table::{Key, Ranges, Rewrite, Table, flatten, overlay};
 use crate::model::Id;
 use crate::problem::{At, Problem, Problems};
 
@@ -86,27 +86,28 @@ impl<K: Key> Layers<K> {
     fn settle(self, known: &[Known], gazetteer: &mut Gazetteer) -> Settled<K> {
         let files =
             overlay(&flatten(self.places, None), &flatten(self.latencies, None), |&row, &measured| (row, measured));
-        let mut places = Ranges::with_room(self.databases.len() + 2 * files.len());
+        let mut places = Rewrite::new(self.databases, files.len());
         let mut sources = Ranges::new();
-        let mut at = 0;
         for (number, &(start, (row, measured))) in files.iter().enumerate() {
-            let mut settle = |start: K, number: u32| {
+            let mut settle = |places: &mut Rewrite<K>, start: K, number: u32| {
                 let Known { place, source, .. } = known.get(number as usize).copied().unwrap_or(NOTHING);
                 let place = match measured {
                     Some(_) => gazetteer.number(Place { measured, ..gazetteer.places[place.index()] }),
                     None => place,
                 };
-                places.push(start, place.0);
+                places.write(start, place.0);
                 sources.push(start, source);
             };
-            at = self.databases.find(at, start);
-            settle(start, row.unwrap_or_else(|| self.databases.number(at)));
+            let below = places.seek(start);
+            settle(&mut places, start, row.unwrap_or(below));
             let end = files.get(number + 1).map(|&(next, _)| next);
             if row.is_none() {
-                let within = self.databases.from(at + 1).take_while(|&(start, _)| end.is_none_or(|end| start < end));
-                within.for_each(|(start, number)| settle(start, number));
+                while let Some((start, number)) = places.read(end) {
+                    settle(&mut places, start, number);
+                }
             }
         }
+        let places = places.finish();
         let networks = places.from(0).filter(|&(_, place)| place != PlaceId::UNKNOWN.0).count();
         Settled { table: Table::of(places), sources, networks }
     }

@@ -117,7 +117,19 @@ impl<'b> Rest<'b> {
     }
 
     /// LEB128. No distance is longer than `V6_UNIT` bits.
+    #[inline]
     fn distance(&mut self) -> Result<u64, &'static str> {
+        match *self.0 {
+            // Most distances are this short.
+            [byte, ref rest @ ..] if byte < 128 => {
+                self.0 = rest;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_distance(),
+        }
+    }
+
+    fn long_distance(&mut self) -> Result<u64, &'static str> {
         let mut distance = 0;
         for shift in (0..V6_UNIT + 1).step_by(7) {
             let byte = self.byte()?;

@@ -137,6 +137,70 @@ impl<K: Key> Ranges<K> {
     }
 }
 
+/// Rewrites ranges in their own memory: they are read at one place and written behind it. Every command opens the
+/// shipped geography, and pages of fresh memory are most of its cost.
+pub(super) struct Rewrite<K> {
+    ranges: Ranges<K>,
+    /// The number of ranges that were written. They end before the first one that is still to be read.
+    written: usize,
+    /// The next range to be read, and the number of the one before.
+    next: usize,
+    number: u32,
+}
+
+impl<K: Key> Rewrite<K> {
+    /// At any time, at most `room` ranges more may be written than were read.
+    pub fn new(mut ranges: Ranges<K>, room: usize) -> Rewrite<K> {
+        let len = ranges.len();
+        ranges.starts.resize(len + room, K::FIRST);
+        ranges.numbers.resize(len + room, 0);
+        ranges.starts.copy_within(..len, room);
+        ranges.numbers.copy_within(..len, room);
+        Rewrite { ranges, written: 0, next: room, number: 0 }
+    }
+
+    /// Reads up to the range that holds an address, and returns its number.
+    pub fn seek(&mut self, address: K) -> u32 {
+        let unread = self.ranges.starts.get(self.next..).unwrap_or_default();
+        let skipped = unread.partition_point(|start| *start <= address);
+        if skipped > 0 {
+            self.next += skipped;
+            self.number = self.ranges.number(self.next - 1);
+        }
+        self.number
+    }
+
+    /// Reads the next range, if it begins before an address.
+    #[inline]
+    pub fn read(&mut self, before: Option<K>) -> Option<(K, u32)> {
+        let start = *self.ranges.starts.get(self.next)?;
+        if before.is_some_and(|before| start >= before) {
+            return None;
+        }
+        self.number = *self.ranges.numbers.get(self.next)?;
+        self.next += 1;
+        Some((start, self.number))
+    }
+
+    /// Begins a range after those that were written before. One with the same number as the last goes on.
+    #[inline]
+    pub fn write(&mut self, start: K, number: u32) {
+        if self.written > 0 && self.ranges.numbers[self.written - 1] == number {
+            return;
+        }
+        self.ranges.starts[self.written] = start;
+        self.ranges.numbers[self.written] = number;
+        self.written += 1;
+    }
+
+    /// The ranges that were written.
+    pub fn finish(mut self) -> Ranges<K> {
+        self.ranges.starts.truncate(self.written);
+        self.ranges.numbers.truncate(self.written);
+        self.ranges
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Table<K> {
     starts: Box<[K]>,
@@ -159,13 +223,14 @@ impl<K: Key> Table<K> {
         let shift = K::BITS - bits;
         let mut index = vec![0; (1 << bits) + 1];
         let mut filled = 0;
-        for (range, start) in starts.iter().enumerate() {
-            // A bucket that begins with this very address begins in this range; later buckets do too, until
-            // a later range says otherwise.
-            let (bucket, rest) = ((*start >> shift).index(), start.network(bits).0 != *start);
-            let bucket = bucket + usize::from(rest);
-            index[filled..bucket].fill((range as u32).saturating_sub(1));
-            filled = filled.max(bucket);
+        for (range, start) in starts.iter().enumerate().skip(1) {
+            // The buckets up to the address before this range begin in an earlier range. Most ranges have none of
+            // their own.
+            let bucket = (start.before() >> shift).index() + 1;
+            if filled < bucket {
+                index[filled..bucket].fill(range as u32 - 1);
+                filled = bucket;
+            }
         }
         index[filled..].fill(starts.len() as u32 - 1);
         Table { starts: starts.into(), numbers: numbers.into(), index: index.into(), shift }

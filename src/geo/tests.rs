@@ -514,6 +514,60 @@ proptest! {
         }
     }
 
+    /// `places.csv` and `latency.csv` over a database: each address has the longest row of each, or else the database's
+    /// country, and its source.
+    #[test]
+    fn layers_are_laid_over_the_database(
+        database in networks(),
+        places in networks(),
+        latencies in networks(),
+        addresses in prop::collection::vec(any::<u32>(), 20),
+    ) {
+        const CODES: [&str; 5] = ["-", "DE", "FR", "JP", "GB"];
+        let latencies: Vec<_> = latencies.into_iter().map(|(first, length, _)| (first, length, 1)).collect();
+        let row = |&(first, length, value): &(u32, u8, u32)| {
+            format!("{}/{length},{}\n", std::net::Ipv4Addr::from_bits(first), CODES[value as usize])
+        };
+        let rows = |networks: &[_]| networks.iter().map(row).collect::<String>();
+        let mut file = b"fingerpost ranges 1\n\0\0\0\0\0\0\0\0\0\x04DEFRJPGB".to_vec();
+        let ranges = flatten(database.clone(), 0);
+        file.extend((ranges.len() as u32).to_le_bytes());
+        let mut before = 0;
+        for &(start, country) in &ranges {
+            let distance = (start >> 8) - before;
+            file.extend([distance as u8 | 128, (distance >> 7) as u8 | 128, (distance >> 14) as u8 | 128, (distance >> 21) as u8]);
+            file.push(country as u8);
+            before = start >> 8;
+        }
+        file.extend(0_u32.to_le_bytes());
+        let named = "from,region,milliseconds\n".to_string() + &rows(&latencies).replace("DE", "eu-west-1,7");
+        let placed = "network,country\n".to_string() + &rows(&places);
+        let (geography, problems) = build(&[
+            ("lab.ranges", &file),
+            ("latency.csv", named.as_bytes()),
+            ("places.csv", placed.as_bytes()),
+        ]);
+        prop_assert_eq!(problems.errors(), 0);
+        let edges = database.iter().chain(&places).chain(&latencies).flat_map(|&(first, length, _)| {
+            let (low, high) = super::table::Key::network(first, u32::from(length));
+            [low, high, low.wrapping_sub(1), high.wrapping_add(1)]
+        });
+        for address in edges.chain(addresses) {
+            let ip = IpAddr::V4(address.into());
+            let (row, country) = (naive(&places, address), naive(&database, address));
+            let expected = CODES[if row > 0 { row } else { country } as usize];
+            let place = geography.place(geography.locate(ip));
+            prop_assert_eq!(place.country.as_ref().map_or("-", text), expected, "{}", ip);
+            prop_assert_eq!(place.measured.is_some(), naive(&latencies, address) > 0, "{}", ip);
+            let source = match geography.source(ip) {
+                Source::Row { .. } => 2,
+                Source::Database { .. } => 1,
+                _ => 0,
+            };
+            prop_assert_eq!(source, if row > 0 { 2 } else { u32::from(country > 0) }, "{}", ip);
+        }
+    }
+
     /// Every address of a scope fares as the client does; and in the next wider network some address doesn't.
     #[test]
     fn a_scope_is_true_and_as_wide_as_can_be(networks in networks(), bits in any::<u16>(), alike in 1..4_u32) {
