@@ -313,6 +313,13 @@ impl Build {
         };
         self.databases.push(DatabaseFile { file: file.name.clone(), built, title });
         let source = self.source(&file.name, 0);
+        // Ranges without a place count as known from the first database, so that the ranges of sources are few.
+        // `Geography::source` reports no source for an address without a place.
+        if let [nothing, ..] = &mut self.known[..]
+            && nothing.source == NOTHING.source
+        {
+            nothing.source = source;
+        }
         let first = self.known.len() as u32 - 1;
         for Found { whereabouts, detail } in found {
             let place = self.number(whereabouts, None);

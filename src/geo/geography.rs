@@ -23,6 +23,7 @@ pub struct Geography {
     pub(super) v4: Table<u32>,
     pub(super) v6: Table<u128>,
     /// The sources of addresses: a number of `sources` and 1, or 0 for none. Their ranges are not those of the tables.
+    /// An address without a place may have a database for its source, too.
     pub(super) v4_sources: Ranges<u32>,
     pub(super) v6_sources: Ranges<u128>,
     pub(super) places: Vec<Place>,
@@ -149,6 +150,7 @@ impl Geography {
         };
         match source.checked_sub(1).and_then(|row| self.sources.get(row as usize)) {
             None => Source::Nobody,
+            Some(SourceRow { line: 0, .. }) if self.place(self.locate(address)).is_unknown() => Source::Nobody,
             Some(SourceRow { file, line: 0 }) => Source::Database { file: file.clone(), first, last },
             Some(SourceRow { file, line }) => Source::Row { file: file.clone(), line: *line },
         }

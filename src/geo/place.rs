@@ -47,6 +47,13 @@ pub struct Place {
     pub(super) measured: Option<u32>,
 }
 
+impl Place {
+    /// Whether nothing is known of it but latencies.
+    pub fn is_unknown(&self) -> bool {
+        Place { measured: None, ..*self } == Place::default()
+    }
+}
+
 /// Degrees. Whole, so that places compare and hash: ten-millionths of a degree, about a centimetre.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Coordinates {

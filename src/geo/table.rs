@@ -152,6 +152,8 @@ impl<K: Key> Rewrite<K> {
     /// At any time, at most `room` ranges more may be written than were read.
     pub fn new(mut ranges: Ranges<K>, room: usize) -> Rewrite<K> {
         let len = ranges.len();
+        ranges.starts.reserve_exact(room);
+        ranges.numbers.reserve_exact(room);
         ranges.starts.resize(len + room, K::FIRST);
         ranges.numbers.resize(len + room, 0);
         ranges.starts.copy_within(..len, room);
