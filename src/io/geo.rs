@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::regular::{self, Links};
 use crate::geo::{GeoFile, Geography};
 use crate::problem::{At, Problem, Problems};
 
@@ -68,7 +69,7 @@ impl GeoFolder {
         let mut unread = Problems::default();
         let mut files = Vec::with_capacity(stamps.len());
         for (path, ..) in &stamps {
-            match read(path) {
+            match regular::read(path, Links::Followed, FILE_MAX) {
                 Ok(bytes) => files.push(GeoFile { name: path.to_string_lossy().into(), bytes }),
                 Err(error) => unread.append(unreadable(path, &error)),
             }
@@ -99,19 +100,13 @@ fn stamps(folder: &Path) -> io::Result<Vec<Stamp>> {
             continue;
         }
         let found = path.metadata()?;
-        if found.is_file() {
+        // What is no regular file is an error when it is read.
+        if !found.is_dir() {
             stamps.push((path, found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec()));
         }
     }
     stamps.sort();
     Ok(stamps)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if path.metadata()?.len() > FILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {FILE_MAX} bytes")));
-    }
-    fs::read(path)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problems {
@@ -148,6 +143,21 @@ mod tests {
         folder.close().unwrap();
         let gone = geo.load();
         assert!(!gone.changed && gone.problems.errors() > 0);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_an_error_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("places.csv"), "network,country\n192.0.2.0/24,DE\n").unwrap();
+        fs::create_dir(folder.path().join("old.csv")).unwrap();
+        nix::unistd::mkfifo(&folder.path().join("pipe.mmdb"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let path = folder.path().to_path_buf();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(GeoFolder::new(Some(path)).load()));
+        let loaded = told.recv_timeout(std::time::Duration::from_secs(30)).expect("an end");
+        let what: Vec<_> = loaded.problems.iter().map(|problem| problem.what.as_str()).collect();
+        assert_eq!(what, ["cannot be read: it is a FIFO, not a regular file"]);
+        assert_eq!(loaded.geography.networks(), 1);
     }
 
     #[test]
