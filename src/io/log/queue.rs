@@ -10,8 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The lines that wait, in bytes; ours. It holds some two thousand lines, while a thousand checks turn at once.
-const BYTES_MAX: usize = 256 << 10;
+/// The lines that wait, in bytes; ours. The lines of 10,000 health checks that change their verdict at once fit, in JSON
+/// too: each has some 150 bytes.
+const BYTES_MAX: usize = 2 << 20;
 
 /// A pause where a log that does not block takes nothing for now.
 const RETRY: Duration = Duration::from_millis(10);
