@@ -4,7 +4,7 @@
 mod queue;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::config::Log;
-use crate::printable::printable;
+use crate::printable::{is_escaped, printable};
 use queue::Queue;
 
 /// The variable that says more or less than `info`, as `tracing-subscriber` understands it. `human` and `json` are the
@@ -43,7 +43,7 @@ pub fn start(log: Log) {
             let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
             lines.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(colours).try_init()
         }
-        Log::Json => lines.json().flatten_event(true).try_init(),
+        Log::Json => lines.json().flatten_event(true).with_writer(move || Escaping(queue)).try_init(),
     };
 }
 
@@ -67,6 +67,40 @@ pub fn dropped() -> u64 {
     QUEUE.get().map_or(0, Queue::dropped)
 }
 
+/// Lines of JSON, with escapes for what JSON lets stand and a terminal obeys. The subscriber writes each line whole.
+struct Escaping(&'static Queue);
+
+impl Write for Escaping {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut queue = self.0;
+        match std::str::from_utf8(line).map(json_escaped) {
+            Ok(Some(escaped)) => queue.write_all(escaped.as_bytes())?,
+            _ => queue.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A line of JSON in which such characters stand as JSON escapes them (RFC 8259, 7); none where there are none. They are
+/// all in strings, but for the end of the line.
+fn json_escaped(line: &str) -> Option<String> {
+    let is_meant = |one: char| one != '\n' && is_escaped(one);
+    line.contains(is_meant).then(|| {
+        let mut escaped = String::with_capacity(line.len() + 16);
+        for one in line.chars() {
+            match is_meant(one) {
+                true => escaped.push_str(&format!("\\u{:04x}", u32::from(one))),
+                false => escaped.push(one),
+            }
+        }
+        escaped
+    })
+}
+
 /// A field of a line for people: one line, whatever others wrote into a name or a reason.
 fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let value = format!("{value:?}");
@@ -78,5 +112,21 @@ fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fm
             let (name_style, equals) = (anstyle::Style::new().italic(), anstyle::Style::new().dimmed());
             write!(to, "{name_style}{name}{name_style:#}{equals}={equals:#}{value}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_with_nothing_that_a_terminal_obeys() {
+        let text = "a\u{1b}\n\u{7f}\u{9b}\u{202e}\u{2028}\u{61c}é👩";
+        let line = format!("{}\n", serde_json::json!({ "message": text }));
+        let escaped = json_escaped(&line).expect("there is something");
+        assert_eq!(escaped, "{\"message\":\"a\\u001b\\n\\u007f\\u009b\\u202e\\u2028\\u061cé👩\"}\n");
+        let read: serde_json::Value = serde_json::from_str(&escaped).expect("JSON");
+        assert_eq!(read["message"], text);
+        assert_eq!(json_escaped("{\"message\":\"é\"}\n"), None);
     }
 }
