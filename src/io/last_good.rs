@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use ring::digest::{Context, SHA256};
 
 use super::folder::{self, Good, Kept, KeptFile, Seen, Stamp};
+use super::regular::{self, Links};
+use super::state::set_aside;
 use crate::model::zone::Visibility;
 use crate::wire::name::Name;
 
@@ -128,6 +130,11 @@ impl LastGood {
     /// Opens the store in the state folder. What a crash has cut off is left out.
     pub fn open(folder: &Path) -> io::Result<LastGood> {
         let path = folder.join(FILE);
+        if let Err(error) = regular::open(&path, Links::Refused)
+            && error.kind() == io::ErrorKind::InvalidInput
+        {
+            set_aside(folder, FILE, &error);
+        }
         let mut options = OpenOptions::new();
         // A pipe or a device in its place is not waited for, and a link is not followed.
         options.read(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
@@ -162,7 +169,29 @@ impl LastGood {
             self.live -= before.map_or(0, |before| before.length());
         }
         self.end = at;
-        if self.writable && at < length { self.file.set_len(at) } else { Ok(()) }
+        if !self.writable || at == length {
+            return Ok(());
+        }
+        if !self.is_damaged(at, length)? {
+            return self.file.set_len(at);
+        }
+        set_aside(&self.folder, FILE, &format_args!("the record at byte {at} is damaged; those before it are used"));
+        self.write_anew()
+    }
+
+    /// Whether what stands here is something else than a record that a crash has cut off.
+    fn is_damaged(&self, at: u64, length: u64) -> io::Result<bool> {
+        let mut prefix = [0; PREFIX];
+        let there = PREFIX.min(usize::try_from(length - at).unwrap_or(PREFIX));
+        self.file.read_exact_at(&mut prefix[..there], at)?;
+        // A file can be longer than what had been written to it: the rest is zeros.
+        if prefix == [0; PREFIX] {
+            return Ok(false);
+        }
+        Ok(match there {
+            PREFIX => place_of(at, &prefix).is_none_or(|(_, end)| end <= length),
+            _ => prefix.iter().zip(MAGIC).take(there).any(|(byte, expected)| *byte != expected),
+        })
     }
 
     /// The zone that a file was served from last, by the name of the file.
@@ -486,18 +515,9 @@ fn read_head(
         return Ok(None);
     }
     reader.read_exact(&mut prefix)?;
-    let mut rest = Rest(&prefix);
-    let (Some(magic), Some(head), Some(body)) = (rest.array::<4>(), rest.array::<4>(), rest.array::<8>()) else {
-        return Ok(None);
-    };
-    let (head, body) = (u32::from_le_bytes(head), u64::from_le_bytes(body));
-    let place = Place { at, head, body, fingerprint: 0 };
-    let end = at.checked_add(PREFIX as u64 + u64::from(head) + 2 * DIGEST as u64).and_then(|end| end.checked_add(body));
-    if magic != MAGIC || head as usize > HEAD_MAX || end.is_none_or(|end| end > length) {
-        return Ok(None);
-    }
+    let Some((place, _)) = place_of(at, &prefix).filter(|(_, end)| *end <= length) else { return Ok(None) };
     let mut sum = [0; DIGEST];
-    bytes.resize(head as usize, 0);
+    bytes.resize(place.head as usize, 0);
     reader.read_exact(bytes)?;
     reader.read_exact(&mut sum)?;
     if checksum(bytes).to_le_bytes() != sum {
@@ -510,6 +530,16 @@ fn read_head(
     };
     let place = Place { fingerprint: u64::from_le_bytes(fingerprint), ..place };
     Ok(Some((key_of(name), flags & REMOVED != 0, place)))
+}
+
+/// The place of a record that begins like this, and where it ends. None where no record begins so.
+fn place_of(at: u64, prefix: &[u8; PREFIX]) -> Option<(Place, u64)> {
+    let mut rest = Rest(prefix);
+    let (magic, head, body) = (rest.array::<4>()?, rest.array::<4>()?, rest.array::<8>()?);
+    let (head, body) = (u32::from_le_bytes(head), u64::from_le_bytes(body));
+    let end = at.checked_add(PREFIX as u64 + u64::from(head) + 2 * DIGEST as u64)?.checked_add(body)?;
+    let is_record = magic == MAGIC && head as usize <= HEAD_MAX;
+    is_record.then_some((Place { at, head, body, fingerprint: 0 }, end))
 }
 
 impl Head {

@@ -100,24 +100,28 @@ impl State {
         open_folder(folder, 0)?.sync_all()
     }
 
-    /// Keeps a file that cannot be understood under another name, so that it is not overwritten, and logs that. Of more
-    /// than a few the last one is replaced.
+    /// Keeps a file that cannot be understood under another name, so that it is not overwritten, and logs that.
     pub fn set_aside(&self, name: &str, why: &dyn std::fmt::Display) {
         if self.read_only().is_some() {
             tracing::warn!("{name} in the state folder cannot be understood, and is not used: {why}");
             return;
         }
-        let folder = &self.0.folder;
-        let is_free = |other: &String| folder.join(other).symlink_metadata().is_err();
-        let other = (1..UNREADABLE_MAX).map(|number| unreadable(name, number)).find(is_free);
-        let other = other.unwrap_or_else(|| unreadable(name, UNREADABLE_MAX));
-        match fs::rename(folder.join(name), folder.join(&other)) {
-            Ok(()) => tracing::warn!("{name} in the state folder cannot be understood, and is kept as {other}: {why}"),
-            Err(error) => tracing::warn!(
-                %error,
-                "{name} in the state folder cannot be understood, and cannot be kept as {other}: {why}"
-            ),
-        }
+        set_aside(&self.0.folder, name, why);
+    }
+}
+
+/// Renames a file of a state folder that cannot be understood, and logs that. Of more than a few the last one is
+/// replaced.
+pub(super) fn set_aside(folder: &Path, name: &str, why: &dyn std::fmt::Display) {
+    let is_free = |other: &String| folder.join(other).symlink_metadata().is_err();
+    let other = (1..UNREADABLE_MAX).map(|number| unreadable(name, number)).find(is_free);
+    let other = other.unwrap_or_else(|| unreadable(name, UNREADABLE_MAX));
+    match fs::rename(folder.join(name), folder.join(&other)) {
+        Ok(()) => tracing::warn!("{name} in the state folder cannot be understood, and is kept as {other}: {why}"),
+        Err(error) => tracing::warn!(
+            %error,
+            "{name} in the state folder cannot be understood, and cannot be kept as {other}: {why}"
+        ),
     }
 }
 

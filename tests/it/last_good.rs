@@ -276,6 +276,28 @@ fn a_store_that_a_crash_cut_off_or_that_is_damaged_is_no_obstacle() {
 }
 
 #[test]
+fn a_store_that_cannot_be_understood_is_kept_under_another_name() {
+    let lab = Lab::new(&[("example.com.zone", ZONE), ("example.net.zone", ZONE)]);
+    lab.start();
+    let whole = fs::read(lab.kept()).expect("the store");
+    let second = 1 + whole[1..].windows(4).position(|bytes| bytes == b"FPlg").expect("a second record");
+    // The first bytes of a record, and its head.
+    for (number, at, good) in [(1, 0, 0), (2, second, second), (3, second + 20, second)] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(lab.kept(), &damaged).expect("damaged");
+        lab.look();
+        let aside = fs::read(lab.kept().with_file_name(format!("last-good.unreadable-{number}")));
+        assert!(aside.expect("another name") == damaged, "byte {at}");
+        assert!(fs::read(lab.kept()).expect("the store") == whole[..good], "byte {at}");
+    }
+    fs::remove_file(lab.kept()).expect("removed");
+    nix::unistd::mkfifo(&lab.kept(), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    lab.start();
+    assert!(fs::metadata(lab.kept()).expect("the store").is_file());
+}
+
+#[test]
 fn old_versions_do_not_fill_the_disk() {
     let lab = Lab::new(&[("example.com.zone", ZONE), ("example.net.zone", ZONE)]);
     let (mut loader, _) = lab.start();
