@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ALLOW, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING,
@@ -56,6 +56,9 @@ const BODY_MAX: usize = 65_536;
 
 /// … and of many observations at once; ours.
 const OBSERVATIONS_BODY_MAX: usize = 1 << 20;
+
+/// So much of a change's path and of its body is logged, in characters; ours.
+const LOGGED_MAX: usize = 200;
 
 /// How long a client may take to say its headers, or its body.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -151,6 +154,10 @@ impl Admin {
                 _ = stop.changed() => return,
             };
             // Strangers that come in numbers close each other. One that asks at once is read before the next one comes.
+            let pause = self.limits.callers.pause();
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             let caller = self.limits.callers.admit(peer.ip());
             tokio::spawn(self.clone().converse_as(caller, stream, peer));
             tokio::task::yield_now().await;
@@ -202,9 +209,10 @@ impl Admin {
         let open = head.method == Method::GET && head.uri.path() == routes::READY;
         let admitted = match malformed(head.version, &head.headers, ambiguous) {
             Some(what) => Err(Reply { close: true, ..Reply::error(StatusCode::BAD_REQUEST, what) }),
-            None if open => Ok(()),
+            None if open => refuse_other_sites(&head.headers),
             None => self.admit(&head.method, &head.headers, token),
         };
+        let mut said = String::new();
         let reply = match admitted {
             Err(refused) => refused,
             Ok(()) => {
@@ -215,13 +223,19 @@ impl Admin {
                 let most = if many { OBSERVATIONS_BODY_MAX } else { BODY_MAX };
                 match timeout(PATIENCE, Limited::new(body, most).collect()).await {
                     Err(_) => Reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-                    Ok(Err(_)) => Reply::error(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        format!("the body is broken, or has more than {most} bytes"),
-                    ),
+                    Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                        Reply::error(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {most} bytes"))
+                    }
+                    Ok(Err(_)) => Reply::error(StatusCode::BAD_REQUEST, "the body is broken, or did not come whole"),
                     Ok(Ok(body)) => {
-                        caller.proves();
-                        self.route(&head.method, head.uri.path(), head.uri.query(), &body.to_bytes())
+                        // A request that needs no token proves nothing where others need one.
+                        if self.token.is_none() || token == Token::Valid {
+                            caller.proves();
+                        }
+                        let body = body.to_bytes();
+                        let logged = &body[..body.len().min(4 * LOGGED_MAX)];
+                        said.extend(String::from_utf8_lossy(logged).chars().take(LOGGED_MAX));
+                        self.route(&head.method, head.uri.path(), head.uri.query(), &body)
                     }
                 }
             }
@@ -230,8 +244,10 @@ impl Admin {
         // Requests behind chunks are not looked at before hyper takes them.
         reply.close |= head.headers.contains_key(TRANSFER_ENCODING);
         if !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            let (path, status) = (head.uri.path().escape_debug(), reply.status.as_u16());
-            tracing::info!(%peer, status, token = token.word(), "admin: {} {path}", head.method);
+            let path: String = head.uri.path().chars().take(LOGGED_MAX).collect();
+            let (path, status) = (path.escape_debug(), reply.status.as_u16());
+            let said = (!said.is_empty()).then(|| tracing::field::display(&said));
+            tracing::info!(%peer, status, token = token.word(), body = said, "admin: {} {path}", head.method);
         }
         reply.into_response()
     }
@@ -254,29 +270,37 @@ impl Admin {
                 ..Reply::error(StatusCode::UNAUTHORIZED, format!("a bearer token is required ({TOKEN_VARIABLE})"))
             });
         }
-        // A page on the web can make a browser on this machine ask us, under its own name or as itself.
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let own = |origin: &HeaderValue| {
-            let origin = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
-            origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
-        };
-        let foreign = headers.get_all(ORIGIN).iter().any(|origin| !own(origin))
-            || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"));
-        if foreign {
-            return Err(Reply::error(StatusCode::FORBIDDEN, "no web page of another site may ask here"));
-        }
+        refuse_other_sites(headers)?;
         if self.token.is_some() {
             return Ok(());
         }
         if headers.contains_key(ORIGIN) && method != Method::GET {
             return Err(Reply::error(StatusCode::FORBIDDEN, "no web page may change anything here"));
         }
-        match host {
+        match host(headers) {
             Some(host) if !is_local(host) => {
                 Err(Reply::error(StatusCode::FORBIDDEN, "ask for this port by its address or as localhost"))
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn host(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HOST).and_then(|host| host.to_str().ok())
+}
+
+/// A page on the web can make a browser on this machine ask us, under its own name or as itself.
+fn refuse_other_sites(headers: &HeaderMap) -> Result<(), Reply> {
+    let own = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
+        origin.zip(host(headers)).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
+    };
+    let foreign = headers.get_all(ORIGIN).iter().any(|origin| !own(origin))
+        || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"));
+    match foreign {
+        true => Err(Reply::error(StatusCode::FORBIDDEN, "no web page of another site may ask here")),
+        false => Ok(()),
     }
 }
 

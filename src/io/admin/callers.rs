@@ -5,10 +5,13 @@
 //! | newcomers: no complete request yet, or none with a good token | NEWCOMERS_MAX | most neighbours, then oldest |
 //! | proven: a complete request came, with the token if there is one | PROVEN_MAX  | the one idle for longest    |
 //!
-//! So strangers push out each other, and never a client that has shown the token.
+//! So strangers push out each other, and never a client that has shown the token. However fast they come, a newcomer has
+//! `TIME_TO_ASK` before another needs its place.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -24,14 +27,22 @@ pub const PROVEN_MAX: usize = 128;
 /// clients have one address, so that they are not limited by it.
 pub const OF_CLIENT_MAX: usize = 16;
 
+/// The time that a newcomer has to send its request where others need its place; ours. Where 200 of them come again and
+/// again, a client waits for its place three times as long.
+const TIME_TO_ASK: Duration = Duration::from_millis(100);
+
 pub struct Callers {
     newcomers: Arc<Crowd>,
     proven: Arc<Crowd>,
+    /// When the newcomers came, the last `NEWCOMERS_MAX` of them.
+    came: Mutex<VecDeque<Instant>>,
 }
 
 impl Default for Callers {
     fn default() -> Callers {
-        Callers { newcomers: Crowd::new(NEWCOMERS_MAX, OF_CLIENT_MAX), proven: Crowd::new(PROVEN_MAX, OF_CLIENT_MAX) }
+        let came = Mutex::new(VecDeque::with_capacity(NEWCOMERS_MAX));
+        let newcomers = Crowd::new(NEWCOMERS_MAX, OF_CLIENT_MAX);
+        Callers { newcomers, proven: Crowd::new(PROVEN_MAX, OF_CLIENT_MAX), came }
     }
 }
 
@@ -49,8 +60,28 @@ struct Place {
 }
 
 impl Callers {
+    /// How long the next newcomer is to wait, so that those that are here have the time to ask. The kernel keeps it.
+    pub fn pause(&self) -> Duration {
+        if self.newcomers.count() < NEWCOMERS_MAX {
+            return Duration::ZERO;
+        }
+        let first = self.came().front().copied();
+        first.map_or(Duration::ZERO, |came| TIME_TO_ASK.saturating_sub(came.elapsed()))
+    }
+
+    /// A panic elsewhere leaves the times whole.
+    fn came(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a newcomer in.
     pub fn admit(self: &Arc<Self>, client: IpAddr) -> Arc<Caller> {
+        let mut came = self.came();
+        if came.len() == NEWCOMERS_MAX {
+            came.pop_front();
+        }
+        came.push_back(Instant::now());
+        drop(came);
         let client = client.to_canonical();
         let client = (!client.is_loopback()).then_some(client);
         let place = Mutex::new(Place { seat: self.newcomers.admit(client), proven: false });
@@ -142,6 +173,23 @@ mod tests {
         let other = callers.admit(IpAddr::from([192, 0, 2, 1]));
         let flood: Vec<_> = (0..50).map(|_| callers.admit(IpAddr::from([198, 51, 100, 1]))).collect();
         assert_eq!((open(&flood), is_closed(&other)), (OF_CLIENT_MAX, false));
+    }
+
+    #[test]
+    fn a_newcomer_waits_only_where_others_would_have_no_time_to_ask() {
+        let (callers, here) = (Arc::new(Callers::default()), IpAddr::from([127, 0, 0, 1]));
+        let strangers: Vec<_> = (1..NEWCOMERS_MAX).map(|_| callers.admit(here)).collect();
+        assert_eq!(callers.pause(), Duration::ZERO);
+        let last = callers.admit(here);
+        let pause = callers.pause();
+        assert!(pause > Duration::ZERO && pause <= TIME_TO_ASK, "{pause:?}");
+        last.proves();
+        assert_eq!(callers.pause(), Duration::ZERO);
+        let _another = callers.admit(here);
+        let long_ago = Instant::now().checked_sub(TIME_TO_ASK).expect("the machine runs for longer");
+        callers.came().iter_mut().for_each(|came| *came = long_ago);
+        assert_eq!(callers.pause(), Duration::ZERO);
+        drop(strangers);
     }
 
     /// A place that was taken while its connection proved itself is no loss.

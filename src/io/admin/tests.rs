@@ -326,6 +326,8 @@ async fn requests_on_the_wire() {
         (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: Cross-Site\r\n\r\n", "403"),
         (0, "GET /health HTTP/1.1\r\nHost: localhost:1\r\nOrigin: http://localhost:1\r\n\r\n", "200"),
         (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n\r\n", "200"),
+        (0, "GET /ready HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", "403"),
+        (0, "GET /ready HTTP/1.1\r\nHost: a.example\r\n\r\n", "200"),
         (0, "GET /health HTTP/1.1\r\n\r\n", "400"),
         (0, "GET /health HTTP/1.0\r\n\r\n", "200"),
         (0, "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "400"),
@@ -407,6 +409,30 @@ async fn strangers_do_not_keep_the_operator_out() {
         let waits = newest.try_read(&mut [0; 16]).unwrap_err();
         assert_eq!(waits.kind(), std::io::ErrorKind::WouldBlock);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_needs_no_token_proves_nothing_where_others_need_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = admin(folder.path(), Some("0123456789abcdef"));
+    let (_stop, stopped) = watch::channel(false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(admin.serve(listener, stopped));
+    let ask = async |path: &str, token: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{token}\r\n").as_bytes()).await.unwrap();
+        let mut reply = [0; 4096];
+        let length = stream.read(&mut reply).await.unwrap();
+        assert!(reply[..length].starts_with(b"HTTP/1.1 200"));
+        stream
+    };
+    let operator = ask("/health/main", "Authorization: Bearer 0123456789abcdef\r\n").await;
+    let mut strangers = Vec::new();
+    for _ in 0..callers::PROVEN_MAX + 1 {
+        strangers.push(ask("/ready", "").await);
+    }
+    assert_eq!(operator.try_read(&mut [0; 16]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "it is open");
 }
 
 /// Log lines, for a test to read.
