@@ -19,8 +19,10 @@ const FILE_MAX: u64 = 1 << 20;
 /// The settings of the file that was named, or of the usual one if it is there, under those of the environment. Problems
 /// go to stderr.
 pub fn read(named: Option<&Path>) -> Result<Config> {
-    let (config, problems) = read_quietly(named)?;
-    terminal::show_problems(&problems, terminal::To::Stderr)?;
+    let show = |problems: &Problems| terminal::show_problems(problems, terminal::To::Stderr);
+    // A reader of stderr that has gone away misses nothing.
+    let (config, problems) = read_or_show(named, &|problems| _ = show(problems))?;
+    show(&problems)?;
     Ok(config)
 }
 
@@ -38,20 +40,20 @@ pub fn read_with_problems(named: Option<&Path>) -> Result<(Config, Problems)> {
     Ok(Config::read_with(&text, &shown.to_string(), folder, &variables()))
 }
 
-/// The same once more: what is no error has been shown before.
+/// The same once more, while the server runs: errors go to the log, and what is no error has been shown before.
 pub fn read_again(named: Option<&Path>) -> Result<Config> {
-    read_quietly(named).map(|(config, _)| config)
+    let log = |problems: &Problems| problems.iter().for_each(|problem| tracing::error!("{problem}"));
+    read_or_show(named, &log).map(|(config, _)| config)
 }
 
-/// The settings, and the warnings about them.
-fn read_quietly(named: Option<&Path>) -> Result<(Config, Problems)> {
+/// The settings, and the warnings about them. Where there are errors, all problems are shown.
+fn read_or_show(named: Option<&Path>, show: &dyn Fn(&Problems)) -> Result<(Config, Problems)> {
     let (config, problems) = read_with_problems(named)?;
     let shown = named.unwrap_or(Path::new(FILE)).display();
     match problems.errors() {
         0 => Ok((config, problems)),
         errors => {
-            // A reader of stderr that has gone away misses nothing.
-            let _ = terminal::show_problems(&problems, terminal::To::Stderr);
+            show(&problems);
             let of_variables =
                 problems.iter().filter(|one| one.severity == Severity::Error && is_of_variable(one)).count();
             let place = match of_variables {
