@@ -162,6 +162,11 @@ pub fn is_expected(name: &str) -> bool {
         || (name.len() <= 5 && name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether a regular file of this name would be read.
+fn is_read(name: &str) -> bool {
+    files::is_zone_file(name) || SHARED_FILES.contains(&name) || name.ends_with(".test.toml")
+}
+
 /// What is not a regular file: a folder, a link, a device.
 fn irregular(dir: &Path, listing: &Listing, name: &OsStr) -> Problems {
     let path = dir.join(name);
@@ -184,7 +189,7 @@ fn irregular(dir: &Path, listing: &Listing, name: &OsStr) -> Problems {
                 return warning(dir, listing, name, &head);
             }
         }
-        _ if !name.to_str().is_some_and(files::is_zone_file) => {}
+        _ if !name.to_str().is_some_and(is_read) => {}
         Ok(_) => {
             let what = format!("{shown} is not a regular file");
             let problem = Problem::warning(at, what, "it is not read", "put a file in its place");
@@ -192,7 +197,7 @@ fn irregular(dir: &Path, listing: &Listing, name: &OsStr) -> Problems {
         }
         Err(error) => {
             let what = format!("{shown} leads to no file that can be read ({error})");
-            let problem = Problem::warning(at, what, "this zone is not served", "correct the link, or remove it");
+            let problem = Problem::warning(at, what, "it is not read", "correct the link, or remove it");
             problems.push(problem.code("broken-link"));
         }
     }

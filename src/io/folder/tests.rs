@@ -249,8 +249,14 @@ fn links_are_followed_and_what_is_no_file_is_not_read() {
     symlink("../elsewhere", zones.path().join("linked.zone")).unwrap();
     symlink("gone", zones.path().join("dangling.zone")).unwrap();
     symlink("/dev/zero", zones.path().join("device.zone")).unwrap();
+    for file in ["health-checks.toml", "all.test.toml", "fifo.zone", "other"] {
+        nix::unistd::mkfifo(&zones.path().join(file), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }
     zones.write("not..a.name.zone", ZONE);
     let folder = zones.load();
+    let irregular = folder.problems.iter().filter_map(|problem| problem.what.strip_suffix(" is not a regular file"));
+    let irregular: BTreeSet<_> = irregular.collect();
+    assert_eq!(irregular, BTreeSet::from(["all.test.toml", "device.zone", "fifo.zone", "health-checks.toml"]));
     assert_eq!(origins(&folder), ["a.", "empty.", "linked.", "."]);
     let errors = zones.errors(&folder);
     assert!(
