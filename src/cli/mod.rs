@@ -138,7 +138,7 @@ pub fn run() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) if error.is::<out::Gone>() => FINE.into(),
         Err(error) => {
-            out::note(format_args!("fingerpost: {error:#}"));
+            out::note_error(&error);
             REFUSED.into()
         }
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
+use fingerpost::printable::printable;
+
 /// The reader of stdout has gone away: nothing is left to do, and nothing went wrong.
 #[derive(Debug)]
 pub struct Gone;
@@ -36,6 +38,11 @@ pub fn print(text: &str) -> Result<()> {
 pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
     written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Writes the error that ends the command to stderr, as one line: names of files and zones stand in it.
+pub fn note_error(error: &anyhow::Error) {
+    note(format_args!("fingerpost: {}", printable(&format!("{error:#}"))));
 }
 
 /// Writes a line to stderr. Where nobody reads it, nothing is lost that could be mended.

@@ -15,7 +15,7 @@ use fingerpost::io::routing_tests::GateFailed;
 use fingerpost::io::{log, sys};
 use fingerpost::snapshot::Settings;
 
-use super::{Common, FINE, FOUND_WRONG, LogFormat, REFUSED};
+use super::{Common, FINE, FOUND_WRONG, LogFormat, REFUSED, out};
 
 const STATE_FOLDER: &str = "state";
 
@@ -147,7 +147,7 @@ impl Serve {
         });
         match served {
             Err(error) if error.is::<GateFailed>() => {
-                anstream::eprintln!("fingerpost: {error:#}");
+                out::note_error(&error);
                 Ok(FOUND_WRONG)
             }
             served => served.map(|()| FINE),

@@ -212,6 +212,8 @@ fn fifos_and_devices_in_place_of_files_end_in_a_sentence() {
         (&["--config", "link"], "the settings file link cannot be read: it is a FIFO, not a regular file"),
         (&["--config", "/dev/zero"], "the settings file /dev/zero cannot be read: it is a device, not a regular file"),
         (&["--config", "zones"], "the settings file zones cannot be read: it is a directory, not a regular file"),
+        // Whatever is in a name, the error is one line.
+        (&["--config", "a\x1b[31m\nb\u{202e}"], "there is no settings file a\\u{1b}[31m\\nb\\u{202e}\n"),
         (&["--config", "token.toml"], "fifo cannot be read: it is a FIFO, not a regular file"),
         (
             &["--listen-tls", "127.0.0.1:0", "--certificate", "fifo"],
