@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use fingerpost::config::{Config, Log};
 use fingerpost::io::load::Folders;
-use fingerpost::io::settings;
+use fingerpost::io::{settings, sys};
 
 /// What a command says when it did what it is for, and found what it looks for.
 const FINE: u8 = 0;
@@ -122,7 +122,12 @@ impl From<LogFormat> for Log {
 
 /// Does what the command line asks for.
 pub fn run() -> ExitCode {
+    // `serve` obeys it later, and must not end by it before.
+    sys::hold_hangup();
     let CommandLine { color, command } = CommandLine::parse();
+    if !matches!(command, Command::Serve(_)) {
+        sys::let_hangup_through();
+    }
     color.unwrap_or(Color::Auto).hold();
     let result = match command {
         Command::Serve(serve) => serve.run(),

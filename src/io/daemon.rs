@@ -220,6 +220,7 @@ pub fn serve(mut plan: Plan) -> Result<()> {
             }
         }
         let signals = Signals::new()?;
+        sys::let_hangup_through();
         announce::announce(&addresses, &loaded.snapshot);
         if let Some(identity) = &identity {
             announce::announce_doors(&behind_doors, &plan.doors.path, identity.fingerprints.as_ref());

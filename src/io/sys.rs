@@ -580,6 +580,27 @@ pub fn ignore_user_signals() {
     }
 }
 
+/// Keeps SIGHUP until it is let through. It is not lost, and does not end the process. Threads that start meanwhile leave
+/// it to this one.
+pub fn hold_hangup() {
+    mask_hangup(libc::SIG_BLOCK);
+}
+
+/// Lets SIGHUP through, one that came meanwhile too. For the thread that held it.
+pub fn let_hangup_through() {
+    mask_hangup(libc::SIG_UNBLOCK);
+}
+
+fn mask_hangup(how: libc::c_int) {
+    // SAFETY: a set of signals is plain bytes, the first call makes it an empty one, and all of them write to it alone.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGHUP);
+        libc::pthread_sigmask(how, &set, std::ptr::null_mut());
+    }
+}
+
 /// Locks a file or folder for as long as it is open. `WouldBlock`: another process has locked it.
 pub fn lock(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the file is open during the call, which touches no memory.

@@ -20,6 +20,7 @@ mod failover;
 mod folders;
 mod fuzz;
 mod geography;
+mod hangup;
 mod hardships;
 mod kill;
 mod lab;
