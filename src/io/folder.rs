@@ -382,7 +382,7 @@ struct Load<'a, T> {
 }
 
 impl<T> Load<'_, T> {
-    /// None where the file is no regular file, or is gone.
+    /// None where the file is no regular file, or is gone. A link to a file that is gone still claims its zone.
     fn zone(
         &self,
         name: &str,
@@ -392,7 +392,9 @@ impl<T> Load<'_, T> {
         room: &mut Room,
     ) -> Option<Outcome<T>> {
         if earlier.is_some() || kind == Kind::Unknown {
-            let stamp = files::stamp(room.path(self.dir, name))?;
+            let Some(stamp) = files::stamp(room.path(self.dir, name)) else {
+                return files::is_broken_link(&room.path).then(|| self.changed(name, hosted_zone, room));
+            };
             let beside = hosted_zone.and_then(|hosted_zone| files::stamp(&self.dir.join(hosted_zone)));
             let is_current = |earlier: &&SeenZone| earlier.is_current(stamp) && earlier.hosted_zone() == beside;
             if let Some(earlier) = earlier.filter(is_current) {

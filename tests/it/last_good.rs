@@ -192,6 +192,26 @@ fn a_zone_whose_file_is_gone_is_gone() {
 }
 
 #[test]
+fn a_zone_whose_link_leads_nowhere_is_not_gone() {
+    let lab = Lab::new(&[("example.net.zone", ZONE)]);
+    let target = lab.folder.path().join("target");
+    fs::write(&target, ZONE).expect("a file");
+    std::os::unix::fs::symlink(&target, lab.zones().join("example.com.zone")).expect("a link");
+    let (mut loader, loaded) = lab.start();
+    assert_eq!(told(&loaded, "www.example.com"), address(2));
+    fs::remove_file(&target).expect("removed");
+    let running = loader.load().expect("a load");
+    let (_, restarted) = lab.start();
+    for loaded in [running, restarted] {
+        assert_eq!((told(&loaded, "www.example.com"), loaded.problems.errors()), (address(2), 1));
+    }
+    fs::remove_file(lab.kept()).expect("removed");
+    assert_eq!(told(&lab.start().1, "www.example.com").0, Rcode::SERVFAIL);
+    lab.remove("example.com.zone");
+    assert_eq!(told(&lab.start().1, "www.example.com").0, Rcode::REFUSED);
+}
+
+#[test]
 fn a_served_zone_is_not_taken_over_by_the_file_of_a_newcomer() {
     let other = ZONE.replace("192.0.2.2", "192.0.2.66");
     for newcomer in ["EXAMPLE.com.zone", "example.com.json"] {

@@ -49,6 +49,11 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata))
 }
 
+/// Whether it is a symbolic link that leads to no file.
+pub fn is_broken_link(path: &Path) -> bool {
+    path.is_symlink() && path.metadata().is_err()
+}
+
 /// Editors and deployments leave files that begin with a dot; only the root zone's is meant.
 pub fn is_zone_file(name: &str) -> bool {
     let ours = name.ends_with(".zone") || (name.ends_with(".json") && !super::SHARED_FILES.contains(&name));

@@ -195,6 +195,8 @@ fn irregular(dir: &Path, listing: &Listing, name: &OsStr) -> Problems {
             let problem = Problem::warning(at, what, "it is not read", "put a file in its place");
             problems.push(problem.code("not-a-regular-file"));
         }
+        // A zone file's link that leads nowhere is an error of its zone.
+        Err(_) if name.to_str().is_some_and(files::is_zone_file) => {}
         Err(error) => {
             let what = format!("{shown} leads to no file that can be read ({error})");
             let problem = Problem::warning(at, what, "it is not read", "correct the link, or remove it");

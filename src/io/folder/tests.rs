@@ -257,14 +257,15 @@ fn links_are_followed_and_what_is_no_file_is_not_read() {
     let irregular = folder.problems.iter().filter_map(|problem| problem.what.strip_suffix(" is not a regular file"));
     let irregular: BTreeSet<_> = irregular.collect();
     assert_eq!(irregular, BTreeSet::from(["all.test.toml", "device.zone", "fifo.zone", "health-checks.toml"]));
-    assert_eq!(origins(&folder), ["a.", "empty.", "linked.", "."]);
+    assert_eq!(origins(&folder), ["a.", "dangling.", "empty.", "linked.", "."]);
     let errors = zones.errors(&folder);
+    assert!(errors[0].contains("dangling.zone:1:1: error: the file cannot be read: No such file"), "{errors:?}");
     assert!(
-        errors[0].contains("empty.zone:1:1: error: the file is empty") || errors[0].starts_with("empty.zone"),
+        errors[1].contains("empty.zone:1:1: error: the file is empty") || errors[1].starts_with("empty.zone"),
         "{errors:?}"
     );
-    assert!(errors[1].contains("not a zone's"), "{errors:?}");
-    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[2].contains("not a zone's"), "{errors:?}");
+    assert_eq!(errors.len(), 3, "{errors:?}");
 }
 
 #[test]
