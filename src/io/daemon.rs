@@ -635,10 +635,14 @@ impl Control {
         for file in loaded.kept.iter().take(LOGGED_PROBLEMS_MAX) {
             tracing::warn!("{file} has errors: its zone is served as it was before");
         }
+        let claims = if loaded.refused.is_empty() { BTreeSet::new() } else { loaded.snapshot.claims() };
         for file in loaded.refused.iter().take(LOGGED_PROBLEMS_MAX) {
-            tracing::error!(
-                "{file} has errors and is not served; unless another file serves its zone, queries for it are answered SERVFAIL"
-            );
+            let result = match claims.contains(&**file) {
+                true => "its zone is not served; queries for it are answered SERVFAIL",
+                // Another file serves the zone, or the name is not a zone's.
+                false => "the file is not served",
+            };
+            tracing::error!("{file} has errors: {result}");
         }
         self.told = problems;
         if report == Report::Refused {

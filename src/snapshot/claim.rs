@@ -3,8 +3,10 @@
 //! Such a zone has one node, its apex, which looks like a delegation without name servers. Every name in the zone leads
 //! there, so the query path needs no test for it: the answer is made where a referral without servers would end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::Snapshot;
 use super::denial::Denial;
 use super::image::{Counts, Flags, NODE_HEAD, NodeAt, Slot, ZoneImage, home};
 use crate::model::zone::Visibility;
@@ -54,5 +56,13 @@ impl ZoneImage {
     /// Whether it is a claim. The apex of a served zone is never a delegation.
     pub fn is_claim(&self) -> bool {
         self.apex().flags.has(Flags::CUT)
+    }
+}
+
+impl Snapshot {
+    /// The files whose zones are claimed and not served.
+    pub fn claims(&self) -> BTreeSet<&str> {
+        let images = self.zones.numbers().map(|zone| self.image(zone));
+        images.filter(|image| image.is_claim()).map(|image| &*image.file).collect()
     }
 }

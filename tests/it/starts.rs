@@ -212,6 +212,8 @@ fn a_zone_is_not_taken_over_while_the_server_is_down() {
     drop(Running::start(folder.path(), &[]));
     put(folder.path(), "zones/EXAMPLE.com.zone", &ZONE.replace("192.0.2.2", "192.0.2.66"));
     let server = Running::start(folder.path(), &[]);
+    server.until_told("zones/EXAMPLE.com.zone has errors: the file is not served");
+    assert_eq!(server.told("SERVFAIL"), 0, "the zone is served: {}", server.log());
     assert_eq!(ask_udp(server.address, "www"), WWW);
     server.until_told("zones/EXAMPLE.com.zone:1:1: error: the zone example.com. is claimed by zones/example.com.zone");
 }
