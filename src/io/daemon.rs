@@ -291,7 +291,7 @@ fn log_probes(config: &Config) {
         true => tracing::info!("this server probes endpoints and asks Prometheus"),
         false => tracing::info!(
             "this server does not probe (probes = false): forced states and observations of other checkers count, \
-             other health checks stand as their initial state"
+             the other verdicts stay as they are"
         ),
     }
 }
