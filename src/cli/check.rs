@@ -44,7 +44,7 @@ impl Check {
             _ => settings::read_with_problems(self.common.config.as_deref())?,
         };
         if of_settings.errors() > 0 {
-            report(self.format, &of_settings, 0, 0)?;
+            report(self.format, &of_settings, (0, 0), None)?;
             return Ok(REFUSED);
         }
         if let Some(files) = Files::of(&config.doors) {
@@ -63,13 +63,18 @@ impl Check {
         loaded.problems.sort();
         let (errors, warnings) = (loaded.problems.errors(), loaded.problems.warnings());
         let geography = loaded.snapshot.geography.summary(clock::unix_millis() / 1000);
-        report(self.format, &loaded.problems, (loaded.zones, loaded.records), &geography)?;
+        report(self.format, &loaded.problems, (loaded.zones, loaded.records), Some(&geography))?;
         Ok(if errors > 0 || self.strict && warnings > 0 { FOUND_WRONG } else { FINE })
     }
 }
 
 /// Writes what was found: the problems to stdout; their number to stderr, where the format has no place for it.
-fn report(format: Format, problems: &Problems, (zones, records): (usize, u64), geography: &str) -> anyhow::Result<()> {
+fn report(
+    format: Format,
+    problems: &Problems,
+    (zones, records): (usize, u64),
+    geography: Option<&str>,
+) -> anyhow::Result<()> {
     let (errors, warnings) = (problems.errors(), problems.warnings());
     let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
     let summary = format!("{}, {}: {found}", counted(zones, "zone"), counted(records, "record"));
@@ -93,7 +98,7 @@ fn report(format: Format, problems: &Problems, (zones, records): (usize, u64), g
             return out::print_bytes(junit("fingerpost check", &cases, problems).as_bytes());
         }
     }
-    out::note(geography);
+    geography.iter().for_each(out::note);
     out::note(summary);
     Ok(())
 }

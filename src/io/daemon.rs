@@ -586,7 +586,10 @@ impl Control {
                 }
                 self.config = config;
             }
-            Err(error) => tracing::error!("the settings stay as they were: {error:#}"),
+            Err(error) => {
+                self.loads.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("the settings stay as they were: {error:#}");
+            }
         }
     }
 

@@ -204,6 +204,13 @@ fn a_refused_reload_is_no_reload() {
     put(folder.path(), "zones/example.com.zone", &format!("{ZONE}more A 192.0.2.3\n"));
     until(server.address, "more", (0, Some([192, 0, 2, 3])));
     server.until_told("reloaded");
+    // Settings that are refused count, too.
+    let failed = server.metric("fingerpost_reloads_failed_total");
+    put(folder.path(), "fingerpost.toml", "gate_relod = true\n");
+    let sent = Command::new("kill").args(["-s", "HUP", &server.child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    server.until_told("the settings stay as they were");
+    assert_eq!(server.metric("fingerpost_reloads_failed_total"), failed + 1);
 }
 
 #[test]
