@@ -41,9 +41,13 @@ pub async fn serve(listener: TcpListener) {
     }
 }
 
-async fn not_yet(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) fn reply() -> Reply {
     let what = "the first load has not ended; GET /ready answers 200 once it has";
-    let mut response = Reply::error(StatusCode::SERVICE_UNAVAILABLE, what).into_response();
+    Reply::error(StatusCode::SERVICE_UNAVAILABLE, what)
+}
+
+async fn not_yet(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = reply().into_response();
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     // The next request is for the server itself.
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -6,6 +6,7 @@ use super::*;
 use crate::health::alarm::{Read, Reading};
 use crate::health::finding::{Finding, Latency, Outcome};
 use crate::health::tracker::Past;
+use crate::io::admin::routes::READY;
 use crate::io::admin::{routes, view};
 use crate::moment::{Moment, parse_rfc3339};
 
@@ -409,6 +410,9 @@ async fn openapi_has_the_statuses_and_the_fields_of_bodies_that_are_given() {
             description.reply(&get, path, code, &said);
         }
     }
+    // Before the first load has ended.
+    let waiting = crate::io::admin::waiting::reply();
+    description.reply(&get, READY, waiting.status.as_u16(), &serde_json::from_slice(&waiting.body).unwrap());
     for (method, path, code, said) in on_the_wire(&description).await {
         description.reply(&method, &path, code, &said);
     }
@@ -448,6 +452,8 @@ async fn on_the_wire(description: &Description) -> Vec<(Method, String, u16, Val
             (&open, format!("{host}Content-Length: 9\r\n\r\n{{"), 408),
             (&open, format!("{host}Content-Length: {}\r\n\r\n{long}", long.len()), 413),
         ] {
+            // Programs that start servers have no token, and ask this path.
+            let status = if path == READY && status == 401 { 200 } else { status };
             let (code, said) = exchange(admin, format!("{line}{rest}").as_bytes()).await;
             assert_eq!(code, status, "{line}: {said}");
             replies.push((method.clone(), path.clone(), code, said));
