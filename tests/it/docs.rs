@@ -204,7 +204,7 @@ fn steady(line: &str) -> String {
             || word.len() == 10 && word.matches('-').count() == 2;
         match (is_time, after.strip_prefix(" ms")) {
             (true, _) => steady.push_str("TIME"),
-            (false, Some(_)) => steady.push_str("N"),
+            (false, Some(_)) => steady.push('N'),
             (false, None) => steady.push_str(word),
         }
         rest = after;
