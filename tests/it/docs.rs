@@ -198,6 +198,8 @@ fn steady(line: &str) -> String {
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, from) = rest.split_at(at);
         let length = from.find(|c: char| !(c.is_ascii_digit() || ":.-TZ".contains(c))).unwrap_or(from.len());
+        // A colon or a full stop behind a time is the sentence's.
+        let length = from[..length].trim_end_matches([':', '.']).len();
         let (word, after) = from.split_at(length);
         steady.push_str(before);
         let is_time = word.matches(':').count() == 2 && word.trim_end_matches('Z').len() >= 8
@@ -344,6 +346,7 @@ fn lines_are_compared_without_times_and_where_the_page_says_so() {
     for (shown, printed, same) in [
         ("at 2026-11-21 07:27:12", "at 2027-01-02 17:07:01", true),
         ("3 ms, since 2026-11-21", "12 ms, since 2027-01-01", true),
+        ("until 07:27:12: works", "until 17:07:01: works", true),
         ("192.0.2.1", "192.0.2.1", true),
         ("192.0.2.1", "192.0.2.10", false),
         ("a … z", "a b c z", true),
