@@ -5,6 +5,7 @@
 //! The modules stand in the order of what they build on: each imports only from those above it.
 
 pub mod printable;
+pub mod glob;
 pub mod problem;
 pub mod wire;
 pub mod dice;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use super::upstream::{Outside, Said, Standing, Upstream};
+use crate::glob;
 use crate::wire::name::Name;
 use crate::wire::rtype::Type;
 
@@ -85,25 +86,7 @@ fn data(address: &IpAddr, rtype: Type) -> Option<Vec<u8>> {
 
 /// Whether a pattern with `*` for any bytes is all of a text.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut in_text, mut star) = (0, 0, None);
-    while in_text < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, in_text));
-                at += 1;
-            }
-            Some(&byte) if byte == text[in_text] => (at, in_text) = (at + 1, in_text + 1),
-            // The last star takes one byte more.
-            _ => match star {
-                Some((before, taken)) => {
-                    star = Some((before, taken + 1));
-                    (at, in_text) = (before + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|&byte| byte == b'*')
+    glob::matches(pattern, text, b'*', None)
 }
 
 impl Snapshot {

@@ -1,6 +1,7 @@
 //! Which health checks are listed: `--unhealthy`, `--name GLOB`.
 
 use clap::Args;
+use fingerpost::glob;
 use serde_json::Value;
 
 #[derive(Args, Clone, Debug, Default)]
@@ -40,30 +41,10 @@ impl Filter {
     }
 }
 
-/// Whether a text is as the pattern has it: `*` is any text, `?` any one character. Each star is tried again from the next
-/// character only, so that the time is the product of the lengths at most.
-fn matches(glob: &str, text: &str) -> bool {
-    let glob: Vec<char> = glob.to_lowercase().chars().collect();
-    let text: Vec<char> = text.to_lowercase().chars().collect();
-    let (mut at, mut in_glob) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while at < text.len() {
-        match glob.get(in_glob) {
-            Some('*') => {
-                star = Some((in_glob, at));
-                in_glob += 1;
-            }
-            Some(one) if *one == '?' || *one == text[at] => (at, in_glob) = (at + 1, in_glob + 1),
-            _ => match star {
-                Some((star_in_glob, from)) => {
-                    star = Some((star_in_glob, from + 1));
-                    (at, in_glob) = (from + 1, star_in_glob + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    glob[in_glob..].iter().all(|one| *one == '*')
+/// Whether a pattern is all of a text: `*` is any text, `?` any one character. Case is ignored.
+fn matches(pattern: &str, text: &str) -> bool {
+    let [pattern, text] = [pattern, text].map(|text| text.to_lowercase().chars().collect::<Vec<char>>());
+    glob::matches(&pattern, &text, '*', Some('?'))
 }
 
 #[cfg(test)]
