@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fingerpost::io::admin_client;
 use serde_json::json;
 
-use crate::sockets::{PATIENCE, ZONE, program};
+use crate::sockets::{PATIENCE, ZONE, ends_within, program};
 
 const CHECK: &str = "[health_check.one]\ntype = \"RECOVERY_CONTROL\"\nrouting_control_arn = \"arn\"\n";
 
@@ -83,9 +83,5 @@ fn wrong_settings_hold_nobody_up_where_the_log_is_not_read() {
         admin_client::put(admin, "/health/one", &body).expect("a reply");
     }
     signal(&child, "TERM");
-    let begin = Instant::now();
-    while child.try_wait().expect("its status").is_none() {
-        assert!(begin.elapsed() < Duration::from_secs(8), "it does not end");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    ends_within(child, Duration::from_secs(8));
 }

@@ -110,6 +110,17 @@ impl Drop for Server {
     }
 }
 
+/// Waits until a process ends by itself. One that does not is killed.
+pub fn ends_within(mut child: Child, most: Duration) {
+    let process = child.id().to_string();
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait()));
+    if ended.recv_timeout(most).is_err() {
+        let _ = Command::new("kill").args(["-s", "KILL", &process]).status();
+        panic!("it does not end");
+    }
+}
+
 /// The program, in a folder where no settings of others lie.
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));

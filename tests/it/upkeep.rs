@@ -14,7 +14,7 @@ use fingerpost::io::admin_client;
 use nix::sys::stat::Mode;
 use serde_json::{Value, json};
 
-use crate::sockets::{PATIENCE, Server, ZONE, ask_udp, program};
+use crate::sockets::{PATIENCE, Server, ZONE, ask_udp, ends_within, program};
 
 const CHECK: &str = "[health_check.one]\ntype = \"RECOVERY_CONTROL\"\nrouting_control_arn = \"arn\"\n";
 
@@ -49,15 +49,11 @@ fn dropped(admin: SocketAddr) -> u64 {
     value.expect("the metric").parse().expect("a number")
 }
 
-fn ends(mut child: Child, signal: &str) {
+fn ends(child: Child, signal: &str) {
     assert!(
         Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().is_ok_and(|sent| sent.success())
     );
-    let begin = Instant::now();
-    while child.try_wait().expect("its status").is_none() {
-        assert!(begin.elapsed() < END_MAX, "it does not end");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    ends_within(child, END_MAX);
 }
 
 #[test]
